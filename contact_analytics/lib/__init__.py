@@ -1,0 +1,1 @@
+"""What every vendor shares and no vendor owns. Nothing here imports a vendor or defines an asset."""

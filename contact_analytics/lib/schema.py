@@ -1,0 +1,128 @@
+"""A dataset's schema: the one place where a column's type, meaning and wire name are written.
+
+Schemas are `dataframely.Schema` classes whose columns are made by the four functions below. From a schema come the
+wire types (`avro_json`), the DuckDB table with its comments, Dagster's column schema, the data dictionary, and the
+sandbox's rows. Vendor facts that are inferred, not documented, carry `inferred=True` and are marked in the dictionary.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import dataframely as dy
+import polars as pl
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a column knows about itself beyond its type.
+
+    `wire` is the vendor's field name, `avro` the type that wraps the value in Avro's JSON encoding, `section` the
+    container that holds it. `bare` values come without a union wrapper, a `union` is a record with one nullable
+    field a branch, `personal` data is masked in samples.
+    """
+
+    wire: str = ""
+    avro: str = ""
+    section: str = ""
+    bare: bool = False
+    union: bool = False
+    unit: str = ""
+    personal: bool = False
+    inferred: bool = False
+
+
+def field(kind: type[dy.Column], meaning: str, *, key: bool = False, **facts: Any) -> Any:
+    """A scalar column: nullable unless it is part of the primary key."""
+    options = {"allow_inf": True, "allow_nan": True} if kind is dy.Float64 else {}
+    return kind(
+        nullable=not key, primary_key=key, description=meaning, metadata={"facts": Facts(**facts)}, **options
+    )
+
+
+def instant(meaning: str, *, key: bool = False, **facts: Any) -> Any:
+    """A point in time, UTC, that the vendor sends as epoch milliseconds."""
+    facts.setdefault("unit", "UTC")
+    return dy.Datetime(
+        time_zone="UTC",
+        nullable=not key,
+        primary_key=key,
+        description=meaning,
+        metadata={"facts": Facts(**facts)},
+    )
+
+
+def record(fields: dict[str, Any], meaning: str = "", **facts: Any) -> Any:
+    """A nested record: a struct column."""
+    return dy.Struct(fields, nullable=True, description=meaning, metadata={"facts": Facts(**facts)})
+
+
+def many(item: Any, meaning: str, **facts: Any) -> Any:
+    """Any number of items, in the vendor's order: a list column."""
+    return dy.List(item, nullable=True, description=meaning, metadata={"facts": Facts(**facts)})
+
+
+def facts(column: dy.Column) -> Facts:
+    return (column.metadata or {}).get("facts", Facts())
+
+
+def wire_name(name: str, column: dy.Column) -> str:
+    """The vendor's field name: as declared, else the column's name in camel case."""
+    return facts(column).wire or re.sub(r"_([a-z])", lambda match: match[1].upper(), name)
+
+
+def children(column: dy.Column) -> dict[str, dy.Column]:
+    """The fields of a struct, or of a list of structs; empty for every other column."""
+    if isinstance(column, dy.List):
+        return children(column.inner)
+    return dict(column.inner) if isinstance(column, dy.Struct) else {}
+
+
+def walk(schema: type[dy.Schema]) -> Iterator[tuple[str, dy.Column]]:
+    """Every column and nested field, depth first, with its dotted path; `[]` marks the items of a list."""
+
+    def visit(path: str, column: dy.Column) -> Iterator[tuple[str, dy.Column]]:
+        yield path, column
+        below = path + ("[]." if isinstance(column, dy.List) else ".")
+        for name, child in children(column).items():
+            yield from visit(below + name, child)
+
+    for name, column in schema.columns().items():
+        yield from visit(name, column)
+
+
+_SCALARS: dict[type[pl.DataType], str] = {
+    pl.String: "VARCHAR",
+    pl.Int32: "INTEGER",
+    pl.Int64: "BIGINT",
+    pl.Float64: "DOUBLE",
+    pl.Boolean: "BOOLEAN",
+    pl.Date: "DATE",
+}
+
+
+def duckdb_type(dtype: pl.DataType) -> str:
+    """The DuckDB type of a Polars type, nested ones included."""
+    if isinstance(dtype, pl.List):
+        return f"{duckdb_type(_instance(dtype.inner))}[]"
+    if isinstance(dtype, pl.Struct):
+        fields = ", ".join(f"{quoted(f.name)} {duckdb_type(_instance(f.dtype))}" for f in dtype.fields)
+        return f"STRUCT({fields})"
+    if isinstance(dtype, pl.Datetime):
+        return "TIMESTAMP WITH TIME ZONE" if dtype.time_zone else "TIMESTAMP"
+    return _SCALARS[type(dtype)]
+
+
+def _instance(dtype: pl.DataType | type[pl.DataType]) -> pl.DataType:
+    return dtype() if isinstance(dtype, type) else dtype
+
+
+def quoted(identifier: str) -> str:
+    """An SQL identifier."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """An SQL string literal."""
+    return "'" + text.replace("'", "''") + "'"
