@@ -5,9 +5,9 @@ Avro writes a nullable value as `null` or as an object of one key that names the
 
 * `arrow_type` and `unwrap` read exactly the documented encoding, columnar and strict: a field, branch or type that is
   not declared is refused, never skipped;
-* `read` takes a single record that was refused and returns it in the documented encoding: plain JSON without
-  wrappers, other spellings of a name, other number branches. Unknown fields and branches are kept as `_extra`, and a
-  value of another type is a `Fault`;
+* `read` takes a single record that was refused and returns it normalized, that is, in the documented encoding: plain
+  JSON without wrappers, other spellings of a name, other number branches. What the schema does not know is kept as
+  JSON, unknown fields and branches as `_extra`, and a value of another type is a `Fault`;
 * `write` is the inverse, for the sandbox.
 
 So the fast path never guesses, the slow path never loses, and both end in the same columns.
@@ -16,7 +16,7 @@ So the fast path never guesses, the slow path never loses, and both end in the s
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -38,15 +38,25 @@ class Fault(Exception):
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"{path or 'record'}: {reason}")
+        self.path, self.reason = path, reason
+
+
+@dataclass(frozen=True)
+class FaultyRow:
+    """A row that was left out: why, the vendor's list that holds it, and its place in there."""
+
+    fault: Fault
+    rows: list[Any]
+    index: int
 
 
 @dataclass
 class Findings:
-    """What reading a record turned up: unknown parts by path, and rows that were left out with their reasons."""
+    """What reading a record turned up: unknown parts by path, and rows that were left out."""
 
     extra: dict[str, Any] = field(default_factory=dict[str, Any])
     unknown: Counter[str] = field(default_factory=Counter[str])
-    faults: list[tuple[str, Any]] = field(default_factory=list[tuple[str, Any]])
+    faulty: list[FaultyRow] = field(default_factory=list[FaultyRow])
 
     def note(self, path: str, value: Any) -> None:
         self.extra[path] = value
@@ -56,8 +66,7 @@ class Findings:
 class Node(Protocol):
     """One place in the wire type."""
 
-    @property
-    def arrow_type(self) -> pa.DataType: ...
+    def arrow_type(self, *, normalized: bool) -> pa.DataType: ...
 
     def unwrap(self, array: pa.Array) -> pa.Array: ...
 
@@ -88,6 +97,12 @@ _KINDS: dict[type[pl.DataType], _Kind] = {
 }
 
 
+# Whole numbers up to here are exact in a float.
+_EXACT = 2**53
+# Java writes them as text where JSON has no number for them.
+_NOT_FINITE = ("NaN", "Infinity", "-Infinity")
+
+
 def _wrapped(array: pa.Array, branch: str | None) -> pa.Array:
     return pc.struct_field(array, branch) if branch else array
 
@@ -99,8 +114,7 @@ class Scalar:
     dtype: type[pl.DataType]
     branch: str | None
 
-    @property
-    def arrow_type(self) -> pa.DataType:
+    def arrow_type(self, *, normalized: bool) -> pa.DataType:
         plain = _KINDS[self.dtype].arrow
         return pa.struct([(self.branch, plain)]) if self.branch else plain
 
@@ -125,32 +139,33 @@ class Scalar:
 
     def _plain(self, value: Any, path: str) -> Any:
         kind = _KINDS[self.dtype]
-        if kind.python is str and isinstance(value, int) and not isinstance(value, bool):
+        if kind.python is str and type(value) in {int, float}:
             value = str(value)
-        elif kind.python is int and isinstance(value, float) and value.is_integer():
+        elif kind.python is int and isinstance(value, float) and value.is_integer() and abs(value) <= _EXACT:
             value = int(value)
-        elif kind.python is float and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
+        elif kind.python is float and (type(value) is int or value in _NOT_FINITE):
+            value = _float(value, path)
         if type(value) is not kind.python:
             raise Fault(path, f"expected {kind.branch}, got {_shown(value)}")
         if kind.bounds and not kind.bounds[0] <= value <= kind.bounds[1]:
-            raise Fault(path, f"{value} is out of range")
-        if kind.python is str and not _encodes(value):
+            raise Fault(path, f"{value!s:.40} is out of range")
+        if isinstance(value, str) and not _encodes(value):
             raise Fault(path, "text that is not valid Unicode")
         return value
 
 
-@dataclass(frozen=True)
 class Json:
     """A part that the vendor documents nowhere: its JSON text."""
 
-    arrow_type: pa.DataType = field(default_factory=pa.string)
+    def arrow_type(self, *, normalized: bool) -> pa.DataType:
+        # As the vendor sends it, only null has a known type.
+        return pa.string() if normalized else pa.null()
 
     def unwrap(self, array: pa.Array) -> pa.Array:
-        return array
+        return array.cast(pa.string())
 
     def read(self, value: Any, path: str, findings: Findings) -> Any:
-        return None if value is None else json.dumps(value)
+        return None if value is None else json_text(value, path)
 
     def write(self, value: Any) -> Any:
         return None if value is None else json.loads(value)
@@ -174,13 +189,16 @@ class Record:
     ) -> None:
         self.fields = dict(fields)
         self.wrapper, self.union, self.inferred, self.extra = wrapper, union, inferred, extra
-        self._by_wire = {wire: node for wire, node in self.fields.values()}
+        self._by_wire = dict(self.fields.values())
         self._by_folded = {wire.casefold(): wire for wire in self._by_wire}
 
-    @property
-    def arrow_type(self) -> pa.DataType:
-        slots = [(EXTRA, pa.string()), (RECORD, pa.int64())] if self.extra else []
-        plain = pa.struct([(wire, node.arrow_type) for wire, node in self.fields.values()] + slots)
+    def arrow_type(self, *, normalized: bool) -> pa.DataType:
+        fields = [(wire, node.arrow_type(normalized=normalized)) for wire, node in self.fields.values()]
+        if self.extra:
+            # The slots are ours: a vendor's field of that name is unknown like any other.
+            slots = (pa.string(), pa.int64()) if normalized else (pa.null(), pa.null())
+            fields += zip((EXTRA, RECORD), slots, strict=True)
+        plain = pa.struct(fields)
         return pa.struct([(self.wrapper, plain)]) if self.wrapper else plain
 
     def unwrap(self, array: pa.Array) -> pa.Array:
@@ -247,9 +265,8 @@ class Array:
     def __init__(self, item: Node, *, bare: bool = False, rows: bool = False) -> None:
         self.item, self.bare, self.rows = item, bare, rows
 
-    @property
-    def arrow_type(self) -> pa.DataType:
-        plain = pa.list_(self.item.arrow_type)
+    def arrow_type(self, *, normalized: bool) -> pa.DataType:
+        plain = pa.list_(self.item.arrow_type(normalized=normalized))
         return plain if self.bare else pa.struct([("array", plain)])
 
     def list_array(self, array: pa.Array) -> pa.ListArray:
@@ -267,10 +284,12 @@ class Array:
             return None
         if not isinstance(value, list):
             raise Fault(path, f"expected a list, got {_shown(value)}")
-        read = self._row if self.rows else self.item.read
-        items = [read(item, f"{path}[{index}]", findings) for index, item in enumerate(value)]
-        kept = [item for item in items if item is not None] if self.rows else items
-        return kept if self.bare else {"array": kept}
+        if self.rows:
+            read = (self._row(value, index, f"{path}[{index}]", findings) for index in range(len(value)))
+            items = [item for item in read if item is not None]
+        else:
+            items = [self.item.read(item, f"{path}[{index}]", findings) for index, item in enumerate(value)]
+        return items if self.bare else {"array": items}
 
     def write(self, value: Any) -> Any:
         if value is None:
@@ -278,29 +297,37 @@ class Array:
         items = [self.item.write(item) for item in value]
         return items if self.bare else {"array": items}
 
-    def _row(self, value: Any, path: str, findings: Findings) -> Any:
+    def _row(self, rows: list[Any], index: int, path: str, findings: Findings) -> Any:
         """A faulty row is left out and reported; what it holds beyond the schema stays with it."""
         mine = Findings()
         try:
-            item = self.item.read(value, "", mine)
+            item = self.item.read(_object(rows[index], ""), "", mine)
+            extra = json_text(mine.extra, "") if mine.extra else None
+            if item is None and not extra:
+                raise Fault("", "expected an object, got null")
         except Fault as fault:
-            findings.faults.append((f"{path}.{fault}", value))
+            findings.faulty.append(FaultyRow(Fault(_join(path, fault.path), fault.reason), rows, index))
             return None
-        findings.unknown.update(mine.unknown)
         if item is None:
-            findings.extra.update({_join(path, key): extra for key, extra in mine.extra.items()})
-        elif mine.extra:
+            for key, value in mine.extra.items():
+                findings.note(_join(path, key), value)
+        elif extra:
+            findings.unknown.update(mine.unknown)
             wrapper = self.item.wrapper if isinstance(self.item, Record) else None
-            (item[wrapper] if wrapper else item)[EXTRA] = json.dumps(mine.extra)
+            (item[wrapper] if wrapper else item)[EXTRA] = extra
         return item
 
 
 def list_of(lengths: pa.Array, items: pa.Array) -> pa.ListArray:
     """Lists of the given lengths, null where the length is, over consecutive items."""
-    ends = pc.cumulative_sum(pc.fill_null(lengths, 0))
-    offsets = pa.concat_arrays([pa.array([0], pa.int32()), ends.cast(pa.int32())])
     mask = pc.is_null(lengths) if lengths.null_count else None
-    return pa.ListArray.from_arrays(offsets, items, mask=mask)
+    return pa.ListArray.from_arrays(running_total(lengths), items, mask=mask)
+
+
+def running_total(counts: pa.Array) -> pa.Array:
+    """The sum of what comes before each place and, last, of all: the offsets of lists of these lengths."""
+    ends = pc.cumulative_sum(pc.fill_null(counts, 0))
+    return pa.concat_arrays([pa.array([0], pa.int32()), ends.cast(pa.int32())])
 
 
 def node(column: dy.Column, namespace: str) -> Node:
@@ -330,21 +357,28 @@ def fields_of(columns: Mapping[str, dy.Column], namespace: str, *, union: bool =
     }
 
 
-def read_strictly(lines: bytes, root: Record) -> pa.Table:
-    """Decode newline-delimited documents in exactly the declared encoding.
+def read_strictly(lines: bytes, root: Record, *, normalized: bool = False) -> pa.Table:
+    """Decode documents in exactly the declared encoding, or in the `normalized` one, which comes one a line.
 
-    Raises `pyarrow.ArrowInvalid` for anything else: a field or branch that is not declared, another type, broken JSON,
-    text that is not UTF-8, a document of more than a few megabytes.
+    Raises `pyarrow.ArrowInvalid` for anything else: a field, branch or key that is not declared or given twice, another
+    type, broken JSON, text that is not UTF-8, as the vendor's text a document of more than a few megabytes.
     """
     if not lines.isascii():
         _check_utf8(lines)
+    # Arrow crashes on a null that starts a block (its issue 47409), and blocks start at line ends.
+    if _NULL_FIRST.match(lines) or any(null.search(lines) for null in _NULL_LINES):
+        raise pa.ArrowInvalid("a document is null")
+    longest = max(map(len, lines.split(b"\n"))) + 1 if normalized else 0
+    fields = list(root.arrow_type(normalized=normalized))
     return arrow_json.read_json(
         pa.BufferReader(lines),
-        read_options=arrow_json.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES),
-        parse_options=arrow_json.ParseOptions(
-            explicit_schema=pa.schema(list(root.arrow_type)), unexpected_field_behavior="error"
-        ),
+        read_options=arrow_json.ReadOptions(use_threads=False, block_size=max(_BLOCK_BYTES, longest)),
+        parse_options=arrow_json.ParseOptions(explicit_schema=pa.schema(fields), unexpected_field_behavior="error"),
     )
+
+
+_NULL_FIRST = re.compile(rb"(?:\xef\xbb\xbf)?\s*null")
+_NULL_LINES = (re.compile(rb"\n\s*null"), re.compile(rb"\r\s*null"))
 
 
 def _check_utf8(text: bytes) -> None:
@@ -354,77 +388,25 @@ def _check_utf8(text: bytes) -> None:
         raise pa.ArrowInvalid(f"not UTF-8: {error}") from None
 
 
-@dataclass(frozen=True)
-class Document:
-    """A JSON document of a file: its number from 1, its bytes, and its content or what is wrong with it."""
-
-    number: int
-    raw: bytes
-    content: Any = None
-    problem: str | None = None
-
-
-_TOKENS = re.compile(rb'"(?:[^"\\\n]|\\.)*"|[{}\[\]]|\n(?=\{)')
-
-
-def documents(text: bytes) -> Iterator[Document]:
-    """Parse the JSON documents of a file, however they are laid out.
-
-    Newline-delimited, pretty-printed one after the other, several on a line, or one array of all. After a broken
-    document reading goes on at the next line that starts one.
-    """
-    text = text.removeprefix(b"\xef\xbb\xbf")
-    if text[:64].lstrip()[:1] == b"[":
-        whole = _parsed(1, text)
-        if whole.problem is None and isinstance(whole.content, list):
-            yield from (Document(n, json.dumps(item).encode(), item) for n, item in enumerate(whole.content, 1))
-            return
-    number = start = 0
-    while start < len(text):
-        if text[start : start + 1].isspace():
-            start += 1
-            continue
-        number += 1
-        end, problem = _end_of_document(text, start)
-        raw = text[start:end]
-        parsed = Document(number, raw, problem=problem) if problem else _parsed(number, raw)
-        if parsed.problem and not problem:
-            line = text.find(b"\n", end)
-            end = line if line >= 0 else len(text)
-            parsed = Document(number, text[start:end], problem=parsed.problem)
-        yield parsed
-        start = end
-
-
-def _end_of_document(text: bytes, start: int) -> tuple[int, str | None]:
-    """Where the document at `start` ends: at its closing bracket, or before the next line that opens another."""
-    depth = 0
-    for match in _TOKENS.finditer(text, start):
-        token = match[0][:1]
-        if token == b"\n":
-            return match.start(), "invalid JSON: the document is cut short"
-        if token in b"{[":
-            depth += 1
-        elif token in b"}]":
-            depth -= 1
-            if depth <= 0:
-                return match.end(), None
-    return len(text), "invalid JSON: the document is cut short"
-
-
-def _parsed(number: int, raw: bytes) -> Document:
+def json_text(value: Any, path: str) -> str:
+    """A value as JSON, however odd; a `Fault` where JSON has no form for it."""
     try:
-        return Document(number, raw, content=json.loads(raw))
-    except UnicodeDecodeError:
-        return Document(number, raw, problem="text that is not UTF-8")
+        return json.dumps(value, allow_nan=False)
     except (ValueError, RecursionError) as error:
-        return Document(number, raw, problem=f"invalid JSON: {error}")
+        raise Fault(path, f"cannot be kept as JSON: {error}") from None
 
 
 def _object(value: Any, path: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Fault(path, f"expected an object, got {_shown(value)}")
     return value
+
+
+def _float(value: int | str, path: str) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise Fault(path, f"{value!s:.40} is out of range") from None
 
 
 def _encodes(text: str) -> bool:
@@ -436,7 +418,7 @@ def _encodes(text: str) -> bool:
 
 
 def _join(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
+    return f"{path}.{name}" if path and name else path or name
 
 
 def _shown(value: Any) -> str:

@@ -1,10 +1,20 @@
 """Agent activity: each login, logout and state change of an agent."""
 
+from collections.abc import Iterator
+
+import dagster as dg
 import dataframely as dy
 
+from contact_analytics.lib.archive import ArchiveResource
+from contact_analytics.lib.asset_options import daily_table
+from contact_analytics.lib.daily import ExtractionConfig, extract_days
+from contact_analytics.lib.dataset import Dataset
 from contact_analytics.lib.schema import field, instant, many
+from contact_analytics.lib.warehouse import WarehouseResource
+from contact_analytics.liveperson.data_access import LATENESS, RETENTION, LivePersonDataAccessResource
 from contact_analytics.liveperson.files import FileFormat
 from contact_analytics.liveperson.records import DataAccessRecord
+from contact_analytics.settings import PARTITIONS
 
 _STATES = "-1 unknown, 0 irrelevant, 1 offline, 2 online, 3 back soon, 4 away"
 
@@ -30,3 +40,26 @@ class AgentActivity(DataAccessRecord):
 
 
 FORMAT = FileFormat(AgentActivity, "AgentActivity", "AgentHeader", body="AgentActivityData", rows="agentSessionsData")
+DATASET = Dataset(
+    vendor="liveperson",
+    name="agent_activity",
+    schema=AgentActivity,
+    grain="One row a state change of an agent: logins, logouts, online, away, back soon.",
+    documentation="https://developers.liveperson.com/data-access-api-methods-agent-activity.html",
+    event_time="timestamp",
+    retention=RETENTION,
+    lateness=LATENESS,
+)
+
+
+@dg.asset(**daily_table(DATASET, PARTITIONS), pool="liveperson_data_access")
+def agent_activity(
+    context: dg.AssetExecutionContext,
+    config: ExtractionConfig,
+    liveperson_data_access: LivePersonDataAccessResource,
+    archive: ArchiveResource,
+    warehouse: WarehouseResource,
+) -> Iterator[dg.AssetMaterialization]:
+    yield from extract_days(
+        context, DATASET, config, liveperson_data_access.connect, FORMAT.decode, archive, warehouse
+    )

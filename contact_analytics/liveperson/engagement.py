@@ -1,12 +1,21 @@
 """Engagement: each conversation with its transcript and transfers."""
 
+from collections.abc import Iterator
 from typing import Any
 
+import dagster as dg
 import dataframely as dy
 
+from contact_analytics.lib.archive import ArchiveResource
+from contact_analytics.lib.asset_options import daily_table
+from contact_analytics.lib.daily import ExtractionConfig, extract_days
+from contact_analytics.lib.dataset import Dataset
 from contact_analytics.lib.schema import field, instant, many, record
+from contact_analytics.lib.warehouse import WarehouseResource
+from contact_analytics.liveperson.data_access import LATENESS, RETENTION, LivePersonDataAccessResource
 from contact_analytics.liveperson.files import FileFormat
 from contact_analytics.liveperson.records import VisitorRecord
+from contact_analytics.settings import PARTITIONS
 
 _FILE_TYPES = "JPG, PNG, GIF, TXT or PDF"
 
@@ -112,3 +121,26 @@ class Engagement(VisitorRecord):
 FORMAT = FileFormat(
     Engagement, "Engagement", "VisitorHeader", body="EngagementData", rows="engagements", item="Conversation"
 )
+DATASET = Dataset(
+    vendor="liveperson",
+    name="engagement",
+    schema=Engagement,
+    grain="One row a conversation, with its lines and transfers as nested columns.",
+    documentation="https://developers.liveperson.com/data-access-api-methods-engagement.html",
+    event_time="conversation_start_time",
+    retention=RETENTION,
+    lateness=LATENESS,
+)
+
+
+@dg.asset(**daily_table(DATASET, PARTITIONS), pool="liveperson_data_access")
+def engagement(
+    context: dg.AssetExecutionContext,
+    config: ExtractionConfig,
+    liveperson_data_access: LivePersonDataAccessResource,
+    archive: ArchiveResource,
+    warehouse: WarehouseResource,
+) -> Iterator[dg.AssetMaterialization]:
+    yield from extract_days(
+        context, DATASET, config, liveperson_data_access.connect, FORMAT.decode, archive, warehouse
+    )

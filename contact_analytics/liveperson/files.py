@@ -14,17 +14,19 @@ from contact_analytics.lib.avro_json import (
     RECORD,
     Array,
     Fault,
+    FaultyRow,
     Findings,
     Node,
     Record,
     Scalar,
-    documents,
     fields_of,
-    list_of,
+    json_text,
     node,
     read_strictly,
+    running_total,
 )
-from contact_analytics.lib.daily import Decoded, Rejected
+from contact_analytics.lib.dataset import Decoded, Rejected
+from contact_analytics.lib.json_documents import Document, documents
 from contact_analytics.lib.schema import facts, wire_name
 from contact_analytics.liveperson.records import NAMESPACE
 
@@ -82,89 +84,110 @@ class FileFormat:
     def decode(self, text: bytes) -> Decoded:
         """The rows of a file's text as a frame of the schema's columns, `_extra` and `_record`, and what was refused.
 
-        Memory: some four times the text. A record that breaks the format is refused, the others are read.
+        `_record` counts the file's documents from 1. A document or row that breaks the format is refused with its
+        reason, the others are read. Memory: some four times the text.
         """
         envelope = self.production if _METADATA.encode() in text[:4096] else self.documented
         try:
-            return Decoded(self._rows(text, envelope), [], Counter())
+            return Decoded(self._rows(read_strictly(text, envelope), envelope))
         except pa.ArrowInvalid:
             lines, rejected, unknown = self._normalized(text)
-            return Decoded(self._rows(lines, self.documented), rejected, unknown)
+            table = read_strictly(lines, self.documented, normalized=True)
+            return Decoded(self._rows(table, self.documented), rejected, unknown)
 
-    def _rows(self, lines: bytes, envelope: Record) -> pl.DataFrame:
-        if not lines or lines.isspace():
-            return self._frame(pa.RecordBatch.from_pylist([], pa.schema(list(envelope.arrow_type))), envelope)
-        table = read_strictly(lines, envelope)
-        return pl.concat([self._frame(batch, envelope) for batch in table.to_batches()])
+    def _rows(self, table: pa.Table, envelope: Record) -> pl.DataFrame:
+        before, frames = 0, list[pl.DataFrame]()
+        for batch in table.to_batches() or [pa.RecordBatch.from_pylist([], table.schema)]:
+            frames.append(self._frame(batch, before, envelope))
+            before += batch.num_rows
+        return pl.concat(frames)
 
     def _normalized(self, text: bytes) -> tuple[bytes, list[Rejected], Counter[str]]:
-        """The file in exactly the documented encoding, record by record, without what had to be refused."""
+        """The file normalized, record by record, without what had to be refused."""
         lines, rejected, unknown = list[str](), list[Rejected](), Counter[str]()
         for document in documents(text):
             findings = Findings()
             try:
-                if document.problem:
-                    raise Fault("", document.problem)
-                known = self._read(document.content, findings)
+                known = self._read(document, findings)
             except Fault as fault:
                 rejected.append(Rejected(document.number, str(fault), document.raw))
                 continue
             unknown.update(findings.unknown)
-            rejected += [Rejected(document.number, why, json.dumps(row).encode()) for why, row in findings.faults]
-            if findings.extra:
-                known[EXTRA] = json.dumps(findings.extra)
-                if not self._has_rows(known):
-                    rejected.append(Rejected(document.number, "holds no row of this dataset", document.raw))
-            known[RECORD] = document.number
-            lines += map(json.dumps, self._split(known))
+            rejected += [Rejected(document.number, str(row.fault), _alone(document, row)) for row in findings.faulty]
+            if findings.extra and not self._has_rows(known):
+                rejected.append(Rejected(document.number, "holds no row of this dataset", document.raw))
+            lines += [json.dumps(envelope, ensure_ascii=False) for envelope in self._split(known)]
         return "\n".join(lines).encode(), rejected, unknown
 
-    def _read(self, content: Any, findings: Findings) -> dict[str, Any]:
+    def _read(self, document: Document, findings: Findings) -> dict[str, Any]:
         """An envelope in the documented encoding, whichever of the two it came in."""
-        if isinstance(content, dict):
-            metadata = content.get("metaData")
-            if isinstance(metadata, dict) and set(metadata) == {_METADATA}:
-                content = {**content, "metaData": metadata[_METADATA]}
+        content = document.content
+        if document.problem:
+            raise Fault("", document.problem)
+        if not isinstance(content, dict):
+            raise Fault("", f"expected an object, got {json.dumps(content):.40}")
+        metadata = content.get("metaData")
+        if isinstance(metadata, dict) and set(metadata) == {_METADATA}:
+            content = {**content, "metaData": metadata[_METADATA]}
         known = self.documented.read(content, "", findings)
-        if not isinstance(known, dict):
-            raise Fault("", "expected an object, got null")
-        return known
+        if known.get("recordCollection") is None:
+            raise Fault("recordCollection", "expected a list, got null")
+        if findings.extra:
+            known[EXTRA] = json_text(findings.extra, "")
+        return {**known, RECORD: document.number}
 
     def _has_rows(self, known: dict[str, Any]) -> bool:
-        bodies = [part["body"] for part in known.get("recordCollection") or () if part and part.get("body")]
-        if self._sessions:
-            return bool(bodies)
-        [(wire, _)] = self.branches.values()
-        return any((body[wire].get(key) or {}).get("array") for body in bodies for key in body[wire] if key != "header")
+        branches = _branches(known)
+        [key, *_] = [branch.fields["rows"][0] for _, branch in self.branches.values()]
+        return bool(branches) if self._sessions else any((branch.get(key) or {}).get("array") for _, branch in branches)
 
     def _split(self, known: dict[str, Any]) -> list[dict[str, Any]]:
-        """One envelope a visit: sections of several visits in one envelope are told apart by their headers."""
+        """One envelope a visit, one branch a body: sections of several visits are told apart by their headers."""
         if not self._sessions:
             return [known]
-        visits: dict[str, list[Any]] = {}
-        for part in known.get("recordCollection") or ():
-            if part and part.get("body"):
-                [branch] = part["body"].values()
-                visits.setdefault(json.dumps((branch or {}).get("header")), []).append(part)
-        return [{**known, "recordCollection": parts} for parts in visits.values()]
+        wrapper = str(self.header.wrapper)
+        visits: list[tuple[dict[str, Any], list[Any]]] = []
+        for wire, branch in _branches(known):
+            header = (branch.get("header") or {}).get(wrapper) or {}
+            given = {name: value for name, value in header.items() if value is not None}
+            same = [
+                visit for visit in visits if all(visit[0].get(name, value) == value for name, value in given.items())
+            ]
+            if not same:
+                same = [({}, [])]
+                visits += same
+            same[0][0].update(given)
+            same[0][1].append((wire, branch))
+        return [
+            {
+                **known,
+                "recordCollection": [
+                    {"body": {wire: {**branch, "header": {wrapper: header}}}} for wire, branch in sections
+                ],
+            }
+            for header, sections in visits
+        ]
 
-    def _frame(self, batch: pa.RecordBatch, envelope: Record) -> pl.DataFrame:
-        columns = self._session_rows(batch, envelope) if self._sessions else self._item_rows(batch, envelope)
-        frame = pl.from_arrow(pa.table({name: columns[name] for name in (*self._names, EXTRA, RECORD)}))
-        assert isinstance(frame, pl.DataFrame)
-        return frame
-
-    def _parts(self, batch: pa.RecordBatch, envelope: Record) -> tuple[dict[str, pa.Array], pa.ListArray]:
-        """What each envelope says of itself, and its bodies."""
+    def _frame(self, batch: pa.RecordBatch, before: int, envelope: Record) -> pl.DataFrame:
+        """The rows of a batch, whose documents come after `before` others."""
         (metadata_wire, metadata), (bodies_wire, bodies) = envelope.fields["metadata"], envelope.fields["bodies"]
         assert isinstance(metadata, Record)
         assert isinstance(bodies, Array)
-        numbers = pc.coalesce(batch[RECORD], pa.array(range(1, batch.num_rows + 1), pa.int64()))
-        about = {**metadata.columns(batch[metadata_wire]), EXTRA: batch[EXTRA], RECORD: numbers}
-        return about, bodies.list_array(batch[bodies_wire])
+        lists = bodies.list_array(batch[bodies_wire])
+        if lists.null_count:
+            raise pa.ArrowInvalid("a document has no records")
+        numbers = pa.array(range(before + 1, before + batch.num_rows + 1), pa.int64())
+        about = {
+            **metadata.columns(batch[metadata_wire]),
+            EXTRA: batch[EXTRA].cast(pa.string()),
+            RECORD: pc.coalesce(batch[RECORD].cast(pa.int64()), numbers),
+        }
+        rows = self._session_rows(about, lists) if self._sessions else self._item_rows(about, lists)
+        frame = pl.from_arrow(rows.select([*self._names, EXTRA, RECORD]))
+        assert isinstance(frame, pl.DataFrame)
+        return frame
 
-    def _item_rows(self, batch: pa.RecordBatch, envelope: Record) -> dict[str, pa.Array]:
-        about, bodies = self._parts(batch, envelope)
+    def _item_rows(self, about: dict[str, pa.Array], bodies: pa.ListArray) -> pa.Table:
         [(wire, branch)] = self.branches.values()
         body = pc.struct_field(pc.struct_field(bodies.flatten(), "body"), wire)
         header = self.header.columns(pc.struct_field(body, "header"))
@@ -172,35 +195,35 @@ class FileFormat:
         record = self.items.item
         assert isinstance(record, Record)
         items = rows.flatten()
-        of_body = pc.list_parent_indices(rows)
         plain = pc.struct_field(items, record.wrapper) if record.wrapper else items
         if plain.null_count:
             raise pa.ArrowInvalid("a row is null")
+        of_body = pc.list_parent_indices(rows)
         of_envelope = pc.list_parent_indices(bodies).take(of_body)
         columns = {name: array.take(of_envelope) for name, array in about.items()}
         columns |= {name: array.take(of_body) for name, array in header.items()}
         columns |= record.columns(items)
-        columns[EXTRA] = _merged(columns[EXTRA], pc.struct_field(plain, EXTRA))
-        return columns
+        columns[EXTRA] = _merged(columns[EXTRA], pc.struct_field(plain, EXTRA).cast(pa.string()))
+        return pa.table(columns)
 
-    def _session_rows(self, batch: pa.RecordBatch, envelope: Record) -> dict[str, pa.Array]:
-        about, bodies = self._parts(batch, envelope)
+    def _session_rows(self, about: dict[str, pa.Array], bodies: pa.ListArray) -> pa.Table:
         body = pc.struct_field(bodies.flatten(), "body")
-        lengths = pc.fill_null(pc.list_value_length(bodies), 0)
         branches = {name: pc.struct_field(body, wire) for name, (wire, _) in self.branches.items()}
+        if sum(len(branch) - branch.null_count for branch in branches.values()) != len(body) or body.null_count:
+            raise pa.ArrowInvalid("a body has no branch, or several")
         headers = [self.header.columns(pc.struct_field(branch, "header")) for branch in branches.values()]
         header = {name: pc.coalesce(*(columns[name] for columns in headers)) for name in self.header.fields}
+        lengths = pc.list_value_length(bodies)
+        offsets = running_total(lengths)
+        firsts = pc.if_else(pc.equal(lengths, 0), None, offsets[:-1])
         of_envelope = pc.list_parent_indices(bodies)
-        starts = pc.subtract(pc.cumulative_sum(lengths), lengths)
-        firsts = pc.if_else(pc.equal(lengths, 0), None, starts)
         columns = about | {name: array.take(firsts) for name, array in header.items()}
-        if not columns["visit_id"].take(of_envelope).equals(header["visit_id"]):
-            raise pa.ArrowInvalid("an envelope holds several visits")
+        if not all(columns[name].take(of_envelope).equals(array) for name, array in header.items()):
+            raise pa.ArrowInvalid("the headers of an envelope differ")
         for name, (_, branch) in self.branches.items():
             wire, items = branch.fields["rows"]
-            assert isinstance(items, Array)
-            columns[name] = _regrouped(items.unwrap(pc.struct_field(branches[name], wire)), bodies)
-        return columns
+            columns[name] = _joined(items.unwrap(pc.struct_field(branches[name], wire)), offsets)
+        return pa.table(columns).filter(pc.greater(lengths, 0))
 
     def write(self, row: dict[str, Any], *rows: dict[str, Any], production: bool = False) -> bytes:
         """One envelope as a line: `row` gives the session and the header, `rows` what its body holds.
@@ -211,7 +234,7 @@ class FileFormat:
             given = {name: row[name] for name in self.branches if row.get(name) is not None}
         else:
             given = {"rows": list(rows)}
-        bodies = [{"body": {name: {**{"header": row}, "rows": items}}} for name, items in given.items()]
+        bodies = [{"body": {name: {"header": row, "rows": items}}} for name, items in given.items()]
         envelope = self.production if production else self.documented
         return json.dumps(
             envelope.write({"data_type": self.data_type, "metadata": row, "bodies": bodies}),
@@ -220,23 +243,52 @@ class FileFormat:
         ).encode()
 
 
-def _regrouped(lists: pa.ListArray, parents: pa.ListArray) -> pa.ListArray:
-    """Lists of bodies joined into one list an envelope; null where no body had one."""
-    of_parent = pc.list_parent_indices(parents)
-    lengths = pc.list_value_length(lists)
-    totals = pa.table({"parent": of_parent, "items": lengths}).group_by("parent").aggregate([("items", "sum")])
-    by_parent = pa.table({"parent": pa.array(range(len(parents)), pa.int64())})
-    totals = totals.set_column(0, "parent", totals["parent"].cast(pa.int64()))
-    joined = by_parent.join(totals, "parent").sort_by("parent")["items_sum"].combine_chunks()
-    return list_of(joined, lists.flatten())
+def _branches(known: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """The branches that a normalized envelope's bodies hold, by the vendor's name."""
+    bodies = [part["body"] for part in known["recordCollection"] if part and part.get("body")]
+    return [(wire, branch) for body in bodies for wire, branch in body.items() if branch]
 
 
-def _merged(first: pa.Array, second: pa.Array) -> pa.Array:
-    """Two columns of JSON objects as one; both are filled only in rare rows."""
-    both = pc.and_(pc.is_valid(first), pc.is_valid(second))
+def _alone(document: Document, row: FaultyRow) -> bytes:
+    """A document with one of its rows: what it takes to read a faulty row again."""
+    try:
+        return json_text(_pruned(document.content, row), "").encode()
+    except (Fault, RecursionError):
+        return document.raw
+
+
+def _pruned(value: Any, row: FaultyRow) -> Any:
+    """A value whose lists hold the faulty row alone, wherever they lead to it."""
+    if value is row.rows:
+        return [row.rows[row.index]]
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if (pruned := _pruned(inner, row)) is not inner:
+                return {**value, key: pruned}
+    elif isinstance(value, list):
+        for item in value:
+            if (pruned := _pruned(item, row)) is not item:
+                return [pruned]
+    return value
+
+
+def _joined(lists: pa.ListArray, offsets: pa.Array) -> pa.ListArray:
+    """The lists from each offset to the next as one; null where all of them are."""
+    filled = running_total(pc.is_valid(lists).cast(pa.int32())).take(offsets)
+    return pa.ListArray.from_arrays(lists.offsets.take(offsets), lists.values, mask=pc.equal(filled[1:], filled[:-1]))
+
+
+def _merged(envelopes: pa.Array, rows: pa.Array) -> pa.Array:
+    """What is unknown of envelope and row as one column of JSON objects; both are filled only in rare rows."""
+    both = pc.and_(pc.is_valid(envelopes), pc.is_valid(rows))
     if not pc.any(both).as_py():
-        return pc.coalesce(first, second)
-    pairs = zip(first.to_pylist(), second.to_pylist(), strict=True)
-    return pa.array(
-        [json.dumps(json.loads(a) | json.loads(b)) if a and b else a or b for a, b in pairs], pa.string()
-    )
+        return pc.coalesce(envelopes, rows)
+    pairs = zip(envelopes.to_pylist(), rows.to_pylist(), strict=True)
+    return pa.array([_both(outer, inner) if outer and inner else outer or inner for outer, inner in pairs], pa.string())
+
+
+def _both(envelope: str, row: str) -> str:
+    """Two JSON objects as one; a key of both is the row's, the other is marked as the envelope's."""
+    of_row = json.loads(row)
+    of_envelope = {f"envelope.{key}" if key in of_row else key: part for key, part in json.loads(envelope).items()}
+    return json.dumps(of_envelope | of_row)

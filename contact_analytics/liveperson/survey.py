@@ -1,10 +1,20 @@
 """Survey: each survey that was shown or answered."""
 
+from collections.abc import Iterator
+
+import dagster as dg
 import dataframely as dy
 
+from contact_analytics.lib.archive import ArchiveResource
+from contact_analytics.lib.asset_options import daily_table
+from contact_analytics.lib.daily import ExtractionConfig, extract_days
+from contact_analytics.lib.dataset import Dataset
 from contact_analytics.lib.schema import field, instant, many, record
+from contact_analytics.lib.warehouse import WarehouseResource
+from contact_analytics.liveperson.data_access import LATENESS, RETENTION, LivePersonDataAccessResource
 from contact_analytics.liveperson.files import FileFormat
 from contact_analytics.liveperson.records import VisitorRecord
+from contact_analytics.settings import PARTITIONS
 
 
 class Survey(VisitorRecord):
@@ -30,3 +40,26 @@ class Survey(VisitorRecord):
 
 
 FORMAT = FileFormat(Survey, "Survey", "VisitorHeader", body="SurveyData", rows="surveys")
+DATASET = Dataset(
+    vendor="liveperson",
+    name="survey",
+    schema=Survey,
+    grain="One row a survey shown or answered, with its questions and answers as a nested column.",
+    documentation="https://developers.liveperson.com/data-access-api-methods-survey.html",
+    event_time="start_time",
+    retention=RETENTION,
+    lateness=LATENESS,
+)
+
+
+@dg.asset(**daily_table(DATASET, PARTITIONS), pool="liveperson_data_access")
+def survey(
+    context: dg.AssetExecutionContext,
+    config: ExtractionConfig,
+    liveperson_data_access: LivePersonDataAccessResource,
+    archive: ArchiveResource,
+    warehouse: WarehouseResource,
+) -> Iterator[dg.AssetMaterialization]:
+    yield from extract_days(
+        context, DATASET, config, liveperson_data_access.connect, FORMAT.decode, archive, warehouse
+    )

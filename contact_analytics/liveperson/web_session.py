@@ -1,12 +1,21 @@
 """Web session: each visit to a tagged site, with pages, attributes, goals, campaigns and impressions."""
 
+from collections.abc import Iterator
 from typing import Any
 
+import dagster as dg
 import dataframely as dy
 
+from contact_analytics.lib.archive import ArchiveResource
+from contact_analytics.lib.asset_options import daily_table
+from contact_analytics.lib.daily import ExtractionConfig, extract_days
+from contact_analytics.lib.dataset import Dataset
 from contact_analytics.lib.schema import field, instant, many, record
+from contact_analytics.lib.warehouse import WarehouseResource
+from contact_analytics.liveperson.data_access import LATENESS, RETENTION, LivePersonDataAccessResource
 from contact_analytics.liveperson.files import FileFormat
 from contact_analytics.liveperson.records import VisitorRecord
+from contact_analytics.settings import PARTITIONS
 
 
 def _revision(meaning: str) -> Any:
@@ -378,3 +387,26 @@ class WebSession(VisitorRecord):
 
 
 FORMAT = FileFormat(WebSession, "WebSession", "VisitorHeader")
+DATASET = Dataset(
+    vendor="liveperson",
+    name="web_session",
+    schema=WebSession,
+    grain="One row a visit to the site; each section of the session is a nested column.",
+    documentation="https://developers.liveperson.com/data-access-api-methods-web-session.html",
+    event_time="start_time",
+    retention=RETENTION,
+    lateness=LATENESS,
+)
+
+
+@dg.asset(**daily_table(DATASET, PARTITIONS), pool="liveperson_data_access")
+def web_session(
+    context: dg.AssetExecutionContext,
+    config: ExtractionConfig,
+    liveperson_data_access: LivePersonDataAccessResource,
+    archive: ArchiveResource,
+    warehouse: WarehouseResource,
+) -> Iterator[dg.AssetMaterialization]:
+    yield from extract_days(
+        context, DATASET, config, liveperson_data_access.connect, FORMAT.decode, archive, warehouse
+    )

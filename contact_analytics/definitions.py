@@ -1,0 +1,42 @@
+"""The code location: what exists, wired. It loads with no environment set; a run says which setting is missing."""
+
+import dagster as dg
+
+from contact_analytics import automation, settings
+from contact_analytics.lib.archive import ArchiveResource
+from contact_analytics.lib.asset_options import DUE_CRON
+from contact_analytics.lib.checks import daily_checks
+from contact_analytics.lib.warehouse import WarehouseResource
+from contact_analytics.liveperson import agent_activity, engagement, survey, web_session
+from contact_analytics.liveperson.data_access import LivePersonDataAccessResource
+
+DATASET_MODULES = [agent_activity, engagement, survey, web_session]
+DATASETS = [module.DATASET for module in DATASET_MODULES]
+
+defs = dg.Definitions(
+    assets=dg.load_assets_from_modules(DATASET_MODULES),
+    asset_checks=[check for dataset in DATASETS for check in daily_checks(dataset, settings.PARTITIONS, DUE_CRON)],
+    jobs=[automation.liveperson_data_access_job],
+    schedules=[automation.liveperson_data_access_daily],
+    sensors=[automation.freshness_sensor],
+    executor=dg.in_process_executor,
+    resources={
+        "archive": ArchiveResource(root=settings.path("CONTACT_ANALYTICS_ARCHIVE", "data/archive")),
+        "warehouse": WarehouseResource(
+            database=settings.path("CONTACT_ANALYTICS_WAREHOUSE", "data/contact_analytics.duckdb")
+        ),
+        "liveperson_data_access": LivePersonDataAccessResource(
+            account_id=settings.text("LIVEPERSON_ACCOUNT_ID"),
+            region=settings.text("LIVEPERSON_REGION"),
+            app_key=settings.text("LIVEPERSON_APP_KEY"),
+            app_secret=settings.text("LIVEPERSON_APP_SECRET"),
+            access_token=settings.text("LIVEPERSON_ACCESS_TOKEN"),
+            access_token_secret=settings.text("LIVEPERSON_ACCESS_TOKEN_SECRET"),
+            client_id=settings.text("LIVEPERSON_CLIENT_ID"),
+            client_secret=settings.text("LIVEPERSON_CLIENT_SECRET"),
+            data_access_url=settings.text("LIVEPERSON_DATA_ACCESS_URL"),
+            domain_url=settings.text("LIVEPERSON_DOMAIN_URL", "https://api.liveperson.net"),
+            retry_wait_seconds=settings.number("CONTACT_ANALYTICS_RETRY_WAIT_SECONDS", 1),
+        ),
+    },
+)

@@ -1,0 +1,183 @@
+"""The demonstration: thirty days of four datasets, backfilled from the sandbox through the real protocol.
+
+`python -m contact_analytics.demo` backfills and prints a table of tables; `--ui` opens Dagster's UI over the same
+data. Everything lies in `data/demo`, apart from what your own credentials bring in.
+"""
+
+import argparse
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Thread
+from time import monotonic
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+ROOT = Path(__file__).parents[1]
+DEMO = ROOT / "data" / "demo"
+DAYS = 30
+_CREDENTIALS = ("LIVEPERSON_APP_KEY", "LIVEPERSON_CLIENT_ID")
+console = Console()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m contact_analytics.demo", description=__doc__)
+    parser.add_argument("--ui", action="store_true", help="open Dagster's UI instead of backfilling")
+    parser.add_argument("--days", type=int, default=DAYS, help="days to backfill, up to yesterday (default 30)")
+    parser.add_argument("--scale", type=float, default=1.0, help="volume of the sandbox (default 1)")
+    parser.add_argument("--port", type=int, default=3000, help="port of the UI; the next free one is taken")
+    options = parser.parse_args()
+    return show_ui(options.port, options.scale) if options.ui else backfill(options.days, options.scale)
+
+
+def backfill(days: int, scale: float) -> int:
+    """Backfill the last `days` complete days of every dataset and print what came; 0 if all did."""
+    with _sandbox(scale) as url:
+        console.print(f"The sandbox answers at {url} as LivePerson's Data Access API would.\n")
+        # Settings are read when the definitions are loaded, so these imports come after the environment is set.
+        import dagster as dg
+
+        from contact_analytics.definitions import DATASETS, defs
+
+        yesterday = datetime.now(UTC).date() - timedelta(days=1)
+        first = yesterday - timedelta(days=days - 1)
+        keys = [str(first + timedelta(days=n)) for n in range(days)]
+        job = defs.resolve_implicit_global_asset_job_def()
+        spent: dict[str, float] = {}
+        failed: list[str] = []
+        columns = TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), TextColumn("days")
+        with dg.DagsterInstance.from_config(str(_home(DEMO))) as instance, Progress(
+            *columns, TimeElapsedColumn(), console=console
+        ) as progress:
+            for dataset in DATASETS:
+                task = progress.add_task(dataset.table, total=days)
+                started = datetime.now(UTC)
+
+                def run(dataset=dataset) -> None:  # noqa: ANN001 - a local
+                    result = job.execute_in_process(
+                        instance=instance,
+                        asset_selection=[dataset.key],
+                        tags={
+                            "dagster/asset_partition_range_start": keys[0],
+                            "dagster/asset_partition_range_end": keys[-1],
+                        },
+                        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+                        raise_on_error=False,
+                    )
+                    if not result.success:
+                        failed.append(dataset.table)
+
+                clock, thread = monotonic(), Thread(target=run)
+                thread.start()
+                while thread.is_alive():
+                    thread.join(0.3)
+                    records = instance.fetch_materializations(
+                        dg.AssetRecordsFilter(asset_key=dataset.key, after_timestamp=started.timestamp()), limit=1000
+                    )
+                    progress.update(task, completed=len({record.partition_key for record in records.records}))
+                spent[dataset.table] = monotonic() - clock
+        _print_tables(spent)
+    if failed:
+        console.print(f"\n[red]{', '.join(failed)} did not finish.[/] `make ui` shows why, run by run.")
+        return 1
+    console.print(
+        "\nNext: [bold]make ui[/] opens Dagster over this data. Your own account: copy .env.example to .env and fill "
+        f"it in.\nThe tables are in {_shown(DEMO / 'contact_analytics.duckdb')}, the files as received in "
+        f"{_shown(DEMO / 'archive')}."
+    )
+    return 0
+
+
+def show_ui(port: int, scale: float) -> int:
+    """Run `dagster dev` until it is interrupted: over your data with credentials set, else over the sandbox's."""
+    from dotenv import dotenv_values
+
+    own = {**dotenv_values(ROOT / ".env"), **os.environ}
+    if any(own.get(name) for name in _CREDENTIALS):
+        os.environ.setdefault("DAGSTER_HOME", str(_home(ROOT / "data")))
+        return _dagster_dev(port)
+    with _sandbox(scale) as url:
+        console.print(f"No credentials are set: the sandbox answers at {url} as LivePerson's Data Access API would.")
+        os.environ["DAGSTER_HOME"] = str(_home(DEMO))
+        return _dagster_dev(port)
+
+
+def _dagster_dev(port: int) -> int:
+    port = _free_port(port)
+    console.print(f"Dagster's UI opens in some ten seconds at [bold]http://127.0.0.1:{port}[/]. Ctrl-C stops it.")
+    # A shell that starts programs in the background lets them ignore Ctrl-C; Dagster's processes must not inherit it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    command = [str(Path(sys.executable).with_name("dagster")), "dev", "-w", "workspace.yaml", "-h", "127.0.0.1"]
+    process = subprocess.Popen([*command, "-p", str(port)], cwd=ROOT)  # noqa: S603 - our own command
+    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            process.send_signal(signal.SIGINT)
+
+
+@contextmanager
+def _sandbox(scale: float) -> Iterator[str]:
+    """The sandbox, running, and the environment that points everything at it and at the demonstration's own folder."""
+    from contact_analytics.sandbox.serve import environment, running
+
+    with running(scale=scale) as url:
+        os.environ.update(environment(url))
+        os.environ["CONTACT_ANALYTICS_WAREHOUSE"] = str(DEMO / "contact_analytics.duckdb")
+        os.environ["CONTACT_ANALYTICS_ARCHIVE"] = str(DEMO / "archive")
+        yield url
+
+
+def _home(folder: Path) -> Path:
+    """Dagster's own storage in a folder, with this project's instance settings."""
+    home = folder / "dagster"
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not (home / "dagster.yaml").exists():
+        shutil.copyfile(ROOT / "deploy" / "dagster.yaml", home / "dagster.yaml")
+    return home
+
+
+def _print_tables(spent: dict[str, float]) -> None:
+    from contact_analytics.lib.warehouse import WarehouseResource
+
+    table = Table("table", "rows", "days", "quarantined", "files", "MB", "seconds", "rows/s")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    with WarehouseResource(database=os.environ["CONTACT_ANALYTICS_WAREHOUSE"]).get_connection() as connection:
+        rows = connection.execute(
+            "select dataset, sum(rows), count(*), sum(quarantined), sum(files), sum(bytes) / 1e6 from meta.extractions "
+            "where state in ('loaded', 'empty') group by dataset order by dataset"
+        ).fetchall()
+    for name, count, days, quarantined, files, megabytes in rows:
+        seconds = spent.get(name, 0.0)
+        rate = f"{count / seconds:,.0f}" if seconds else ""
+        table.add_row(
+            name, f"{count:,}", f"{days}", f"{quarantined:,}", f"{files:,}", f"{megabytes:,.1f}", f"{seconds:.1f}", rate
+        )
+    console.print(table)
+
+
+def _free_port(wanted: int) -> int:
+    for port in range(wanted, wanted + 50):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)):
+                return port
+    raise SystemExit(f"No free port from {wanted} on: name one with --port.")
+
+
+def _shown(path: Path) -> str:
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,130 @@
+"""A dataset: the one name, schema and promise from which asset, table, checks and dictionary are made."""
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import timedelta
+from importlib.metadata import version
+
+import dagster as dg
+import dataframely as dy
+import polars as pl
+
+from contact_analytics.lib.schema import children, duckdb_type, facts, quoted
+
+PARTITION = "partition_date"
+
+
+class Provenance(dy.Schema):
+    """The columns that every daily table has after its own: where a row comes from."""
+
+    extra = dy.String(nullable=True, alias="_extra", description="Fields that the schema does not know, as JSON")
+    source_file = dy.String(alias="_source_file", description="Archived file that the row was read from")
+    extracted_at = dy.Datetime(time_zone="UTC", alias="_extracted_at", description="Time the row was loaded, UTC")
+    run_id = dy.String(alias="_run_id", description="Dagster run that loaded the row")
+
+
+class Partition(dy.Schema):
+    """The column that every daily table starts with."""
+
+    partition_date = dy.Date(description="UTC day of the row's source file; the partition")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One daily table of a vendor.
+
+    `grain` says what a row is, `documentation` is the vendor's page, `event_time` the column that dates a row,
+    `retention` how long the vendor keeps a day, `lateness` how long after a day's end it promises to be complete.
+    """
+
+    vendor: str
+    name: str
+    schema: type[dy.Schema]
+    grain: str
+    documentation: str
+    event_time: str
+    retention: timedelta
+    lateness: timedelta
+
+    @property
+    def key(self) -> dg.AssetKey:
+        return dg.AssetKey([self.vendor, self.name])
+
+    @property
+    def table(self) -> str:
+        return f"{self.vendor}.{self.name}"
+
+    @property
+    def sql_name(self) -> str:
+        return f"{quoted(self.vendor)}.{quoted(self.name)}"
+
+    @property
+    def primary_key(self) -> list[str]:
+        return self.schema.primary_key()
+
+    def columns(self) -> dict[str, dy.Column]:
+        """Every column of the table, in order."""
+        return {**Partition.columns(), **self.schema.columns(), **Provenance.columns()}
+
+    def column_schema(self) -> dg.TableSchema:
+        """The table as Dagster's UI shows it."""
+        return dg.TableSchema(
+            columns=[
+                dg.TableColumn(
+                    name,
+                    type=duckdb_type(column.dtype),
+                    description=describe(column),
+                    constraints=dg.TableColumnConstraints(nullable=column.nullable),
+                    tags={"primary_key": ""} if name in self.primary_key else None,
+                )
+                for name, column in self.columns().items()
+            ]
+        )
+
+    def views(self) -> dict[str, str]:
+        """The flat views beside the table, by name: one a nested column, one row an item, key columns first."""
+        return {
+            f"{self.vendor}.{self.name}_{name}": self._view(name, children(column))
+            for name, column in self.schema.columns().items()
+            if isinstance(column, dy.List) and children(column)
+        }
+
+    def _view(self, column: str, fields: dict[str, dy.Column]) -> str:
+        head = [PARTITION, *self.primary_key]
+        taken = {*head, "position"}
+        items = [f"item.{quoted(f)} as {quoted(f'{column}_{f}' if f in taken else f)}" for f in fields]
+        keys = ", ".join(map(quoted, head))
+        return (
+            f"select {keys}, position, {', '.join(items)} from (select {keys}, unnest({quoted(column)}) as item, "
+            f"generate_subscripts({quoted(column)}, 1) as position from {self.sql_name})"
+        )
+
+    def fingerprint(self) -> str:
+        """Changes when the same files would give another table: with the schema, and with our version."""
+        columns = [f"{name} {duckdb_type(column.dtype)}" for name, column in self.columns().items()]
+        return hashlib.sha256("\n".join([version("contact_analytics"), *columns]).encode()).hexdigest()[:16]
+
+
+def describe(column: dy.Column) -> str:
+    """A column's meaning with its unit."""
+    unit = facts(column).unit
+    return (column.description or "") + (f" ({unit})" if unit else "")
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A record that was not loaded: its number in the file, why, and its bytes."""
+
+    record: int
+    reason: str
+    raw: bytes
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What a file holds: rows of the schema's columns with `_extra` and `_record`, what was refused, and the unknown."""
+
+    frame: pl.DataFrame
+    rejected: list[Rejected] = field(default_factory=list[Rejected])
+    unknown: Counter[str] = field(default_factory=Counter[str])

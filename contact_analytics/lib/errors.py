@@ -1,0 +1,117 @@
+"""What can go wrong, as one tree. Each error says what was asked, what came back, and what to do.
+
+ContactAnalyticsError               a `dagster.Failure`: the UI shows it whole
+├── ConfigurationError              a setting is missing or cannot work
+├── RequestRejected                 the API refuses: asking again gives the same answer
+│   └── CredentialsRejected
+├── UnexpectedAnswer                an answer in a shape that the API does not document
+├── ApiUnavailable                  the API is down, busy or silent: worth another try
+│   ├── RequestTimedOut             no answer in time: a narrower request may get one
+│   └── DownloadIncomplete          a body was cut short each time it was fetched
+├── RetentionExpired                the vendor has deleted the day and the archive does not hold it
+├── FileUnreadable                  an archived file is damaged
+├── WarehouseError                  the warehouse cannot be opened or written
+│   ├── WarehouseBusy               another process holds it: worth another try
+│   └── SchemaConflict              a stored column cannot take the schema's type
+├── DayHeldBack                     a re-load would leave a stored day with less than it has
+├── UnexpectedProblem               a defect of ours, met while a day was loaded
+└── DaysFailed                      some days of a run failed; the others are stored
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+
+
+class ContactAnalyticsError(dg.Failure):
+    """Base of all errors: a sentence for what happened, one for what to do, and the facts as metadata."""
+
+    retryable = False
+
+    def __init__(self, happened: str, remedy: str, metadata: Mapping[str, Any] | None = None) -> None:
+        self.happened, self.remedy = happened, remedy
+        super().__init__(f"{happened} {remedy}", metadata=metadata, allow_retries=self.retryable)
+
+    def __str__(self) -> str:
+        return f"{self.happened} {self.remedy}"
+
+
+class ConfigurationError(ContactAnalyticsError):
+    """A setting is missing or cannot work."""
+
+
+class RequestRejected(ContactAnalyticsError):
+    """The API refuses the request: 4xx other than 408 and 429."""
+
+
+class CredentialsRejected(RequestRejected):
+    """401 or 403."""
+
+
+class UnexpectedAnswer(ContactAnalyticsError):
+    """An answer in a shape that the API does not document, such as a web page with status 200."""
+
+
+class ApiUnavailable(ContactAnalyticsError):
+    """429, 5xx, a timeout or a broken connection that outlasted the retries."""
+
+    retryable = True
+
+
+class RequestTimedOut(ApiUnavailable):
+    """No answer in time, or 408 or 504: a narrower request may get one."""
+
+
+class DownloadIncomplete(ApiUnavailable):
+    """A body was cut short each time it was fetched."""
+
+
+class RetentionExpired(ContactAnalyticsError):
+    """The vendor has deleted the day and the archive does not hold it; nothing was asked."""
+
+
+class FileUnreadable(ContactAnalyticsError):
+    """An archived file is damaged: its digest or its gzip members are wrong."""
+
+
+class WarehouseError(ContactAnalyticsError):
+    """The warehouse cannot be opened or written."""
+
+
+class WarehouseBusy(WarehouseError):
+    """Another process holds the warehouse longer than we wait."""
+
+    retryable = True
+
+
+class SchemaConflict(WarehouseError):
+    """A stored column has a type that the schema's cannot widen."""
+
+
+class DayHeldBack(ContactAnalyticsError):
+    """A re-load would leave a stored day with fewer files or rows than it has."""
+
+
+class UnexpectedProblem(ContactAnalyticsError):
+    """A defect of ours, met while a day was loaded; the day is as it was."""
+
+
+class DaysFailed(ContactAnalyticsError):
+    """Some days of a run failed. The others are stored and marked as materialized."""
+
+    def __init__(self, table: str, asked: int, failures: Mapping[str, ContactAnalyticsError]) -> None:
+        self.failures = dict(failures)
+        self.retryable = any(error.retryable for error in failures.values())
+        lines = [f"{day}: {error}" for day, error in failures.items()]
+        super().__init__(
+            f"{table}: {len(failures)} of {asked} days failed, {asked - len(failures)} are stored.\n"
+            + "\n".join(lines)
+            + "\n",
+            "Materialize the failed days again when their cause is gone; the stored ones stay as they are.",
+            metadata={"failed_days": dg.MetadataValue.json(list(failures)), "reasons": _as_table(lines)},
+        )
+
+
+def _as_table(lines: Sequence[str]) -> dg.MarkdownMetadataValue:
+    return dg.MetadataValue.md("\n".join(f"- {line}" for line in lines))

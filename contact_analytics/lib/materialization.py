@@ -1,0 +1,107 @@
+"""What Dagster's UI shows of a stored day."""
+
+import base64
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Any
+
+import dagster as dg
+import dataframely as dy
+import polars as pl
+from duckdb import DuckDBPyConnection
+
+from contact_analytics.lib.dataset import PARTITION, Dataset
+from contact_analytics.lib.errors import ContactAnalyticsError
+from contact_analytics.lib.http import Tally
+from contact_analytics.lib.schema import facts, quoted
+from contact_analytics.lib.warehouse import Extraction
+
+NEVER_SHRINKS = "reloads_never_shrink_a_day"
+_SAMPLE_ROWS = 5
+_PLOT_DAYS = 30
+_MASK = "•••"
+
+
+def day_metadata(
+    connection: DuckDBPyConnection,
+    dataset: Dataset,
+    day: date,
+    known: Mapping[date, Extraction],
+    state: str,
+    downloaded: int,
+    tally: Tally,
+) -> dict[str, Any]:
+    """The facts of a day: its state, counts, cost, a sample, and how it stands beside the days around it."""
+    stored = known[day]
+    seconds = stored.seconds or {}
+    fields = [f"`{entry['field']}` ({entry['records']:,})" for entry in stored.unknown_fields or ()]
+    metadata: dict[str, Any] = {
+        "state": state,
+        "dagster/partition_row_count": stored.rows,
+        "files": stored.files,
+        "files_downloaded": downloaded,
+        "bytes": stored.bytes,
+        "calls": tally.calls,
+        "retries": tally.retries,
+        "quarantined": stored.quarantined,
+        "new_fields": dg.MetadataValue.md(", ".join(fields) or "none"),
+        "rows_a_day": dg.MetadataValue.md(rows_plot(known, day)),
+        "sample": sample(connection, dataset, day),
+    }
+    metadata |= {f"seconds_{phase}": round(spent, 3) for phase, spent in seconds.items() if spent is not None}
+    if stored.first_event and stored.last_event:
+        metadata["first_event"] = dg.MetadataValue.timestamp(stored.first_event)
+        metadata["last_event"] = dg.MetadataValue.timestamp(stored.last_event)
+    return metadata
+
+
+def held_back(dataset: Dataset, error: ContactAnalyticsError, day: date) -> dg.AssetCheckEvaluation:
+    """The failing check of a day whose re-load was held back."""
+    return dg.AssetCheckEvaluation(
+        asset_key=dataset.key,
+        check_name=NEVER_SHRINKS,
+        passed=False,
+        metadata={"held_back": dg.MetadataValue.md(f"- {day}: {error}")},
+    )
+
+
+def rows_plot(known: Mapping[date, Extraction], day: date) -> str:
+    """Rows of the 30 days up to a day as bars; a red mark for a day that is not stored.
+
+    Inline Markdown of the UI ends at 1,000 characters, so this is one path for all bars.
+    """
+    days = [day - timedelta(days=back) for back in reversed(range(_PLOT_DAYS))]
+    rows = {each: known[each].rows for each in days if each in known and known[each].state in ("loaded", "empty")}
+    most = max(rows.values(), default=0) or 1
+    bars = "".join(f"M{8 * x + 4} 40v-{round(36 * rows[each] / most) or 1}" for x, each in enumerate(days) if each in rows)
+    gaps = "".join(f"M{8 * x + 4} 40v-2" for x, each in enumerate(days) if each not in rows)
+    svg = (
+        '<svg xmlns="http://www.w3.org/2000/svg" width="240" height="40" stroke-width="6">'
+        f'<path stroke="#4f43dd" d="{bars}"/><path stroke="#d24" d="{gaps}"/></svg>'
+    )
+    data = base64.b64encode(svg.encode()).decode()
+    return f"![Rows a day](data:image/svg+xml;base64,{data})\n\n{days[0]} to {day}, highest {most:,}"
+
+
+def sample(connection: DuckDBPyConnection, dataset: Dataset, day: date) -> dg.TableMetadataValue:
+    """The first rows of a day without nested columns; personal data is masked."""
+    columns = {name: column for name, column in dataset.schema.columns().items() if _is_flat(column)}
+    rows = connection.execute(
+        f"select {', '.join(map(quoted, columns))} from {dataset.sql_name} where {PARTITION} = ? limit {_SAMPLE_ROWS}",
+        [day],
+    ).fetchall()
+    records = [
+        dg.TableRecord(
+            {
+                name: _MASK if facts(column).personal and value else "null" if value is None else str(value)
+                for (name, column), value in zip(columns.items(), row, strict=True)
+            }
+        )
+        for row in rows
+    ]
+    schema = dg.TableSchema([dg.TableColumn(name, "string") for name in columns])
+    return dg.MetadataValue.table(records, schema)
+
+
+def _is_flat(column: dy.Column) -> bool:
+    return not isinstance(column.dtype, pl.List | pl.Struct)

@@ -1,0 +1,259 @@
+"""LivePerson Data Access: hourly files, listed by window and downloaded before they are 30 days old.
+
+Source: LivePerson's Data Access API pages; what is inferred is said where it is used.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+import dagster as dg
+import httpx
+from pydantic import Field
+
+from contact_analytics.lib.archive import ArchivedDay, ArchivedFile, ListedFile
+from contact_analytics.lib.dataset import Dataset
+from contact_analytics.lib.errors import (
+    ConfigurationError,
+    RequestRejected,
+    RequestTimedOut,
+    UnexpectedAnswer,
+)
+from contact_analytics.lib.http import (
+    TIMEOUT,
+    Api,
+    Caller,
+    RetryRule,
+    Tally,
+    check_scheme,
+    excerpt,
+    quiet_logs,
+    shown,
+)
+from contact_analytics.liveperson.auth import ClientCredentials, OAuth1, SameSite
+from contact_analytics.liveperson.domain import base_uri
+
+REGIONS = {"us": "va.da.liveperson.net", "uk": "lo.da.liveperson.net", "apac": "sy.da.liveperson.net"}
+RETENTION = timedelta(days=30)
+LATENESS = timedelta(hours=6)
+# A file covers an hour. The bounds of a window are documented nowhere, so one hour more is asked on each side, and
+# files are taken by their scope.
+_SCOPE = timedelta(hours=1)
+_NO_FILES = "No Available Files"
+_API = Api(
+    "LivePerson Data Access",
+    "Check the API key's four values or the OAuth client in the settings, that the key is for this account, and that "
+    "LivePerson has enabled Data Access for it.",
+)
+
+
+class LivePersonDataAccessResource(dg.ConfigurableResource[None]):
+    """The Data Access API of one account."""
+
+    account_id: str = Field(default="", description="LivePerson account (LIVEPERSON_ACCOUNT_ID).")
+    region: str = Field(default="", description="Data centre: us, uk or apac (LIVEPERSON_REGION).")
+    app_key: str = Field(default="", description="OAuth 1.0a: app key.")
+    app_secret: str = Field(default="", description="OAuth 1.0a: app secret.")
+    access_token: str = Field(default="", description="OAuth 1.0a: access token.")
+    access_token_secret: str = Field(default="", description="OAuth 1.0a: access token secret.")
+    client_id: str = Field(default="", description="OAuth 2.0: client id; used where there is no app key.")
+    client_secret: str = Field(default="", description="OAuth 2.0: client secret.")
+    data_access_url: str = Field(default="", description="Base URL instead of the region's.")
+    domain_url: str = Field(default="https://api.liveperson.net", description="Base URL of the domain lookup.")
+    retry_wait_seconds: float = Field(default=1, ge=0, description="Unit of the waits between tries, in seconds.")
+
+    def transport(self) -> httpx.BaseTransport:
+        """How requests travel; tests put the sandbox here."""
+        return httpx.HTTPTransport()
+
+    @contextmanager
+    def connect(self) -> Iterator["DataAccess"]:
+        """The API, ready to be asked. Raises `ConfigurationError` before any request if a setting is missing."""
+        quiet_logs()
+        base_url = self._base_url()
+        rule = RetryRule(unit=self.retry_wait_seconds)
+        transport = self.transport()
+        with httpx.Client(transport=transport, timeout=TIMEOUT) as anonymous:
+
+            def token_url() -> str:
+                sentinel = base_uri(
+                    Caller(anonymous, _API, rule, Tally()),
+                    check_scheme(self.domain_url, "LIVEPERSON_DOMAIN_URL"),
+                    self.account_id,
+                    "sentinel",
+                )
+                return f"{sentinel}/sentinel/api/v2/account/{self.account_id}/app/token"
+
+            auth = SameSite(self._auth(token_url), base_url)
+            with httpx.Client(transport=transport, timeout=TIMEOUT, auth=auth, base_url=base_url) as client:
+                yield DataAccess(client, self.account_id, rule)
+
+    def _base_url(self) -> str:
+        if not self.account_id:
+            raise ConfigurationError(
+                "No LivePerson account is set.", "Set LIVEPERSON_ACCOUNT_ID (see .env.example) and restart."
+            )
+        if self.data_access_url:
+            return check_scheme(self.data_access_url, "LIVEPERSON_DATA_ACCESS_URL")
+        if self.region.lower() not in REGIONS:
+            raise ConfigurationError(
+                f"LIVEPERSON_REGION is {self.region or 'not set'}, which is no region of LivePerson's.",
+                f"Set it to one of {', '.join(REGIONS)}, or set LIVEPERSON_DATA_ACCESS_URL.",
+            )
+        return f"https://{REGIONS[self.region.lower()]}"
+
+    def _auth(self, token_url: Callable[[], str]) -> httpx.Auth:
+        key = {
+            "LIVEPERSON_APP_KEY": self.app_key,
+            "LIVEPERSON_APP_SECRET": self.app_secret,
+            "LIVEPERSON_ACCESS_TOKEN": self.access_token,
+            "LIVEPERSON_ACCESS_TOKEN_SECRET": self.access_token_secret,
+        }
+        client = {"LIVEPERSON_CLIENT_ID": self.client_id, "LIVEPERSON_CLIENT_SECRET": self.client_secret}
+        if all(client.values()) and not all(key.values()):
+            return ClientCredentials(token_url, self.client_id, self.client_secret)
+        if all(key.values()):
+            return OAuth1(*key.values())
+        missing = [name for name, value in (key if any(key.values()) else key | client).items() if not value]
+        raise ConfigurationError(
+            f"LivePerson credentials are not complete: {', '.join(missing)} not set.",
+            "Set the four values of an API key (OAuth 1.0a), or LIVEPERSON_CLIENT_ID and _SECRET (OAuth 2.0).",
+        )
+
+
+class DataAccess:
+    """The API's methods, over one open client."""
+
+    def __init__(self, client: httpx.Client, account_id: str, rule: RetryRule) -> None:
+        self._client, self._account_id, self._rule = client, account_id, rule
+        self._methods: dict[str, str] = {}
+
+    def base_resource(self, tally: Tally) -> dict[str, str]:
+        """The methods that the account has, by their `rel`, with their links; asked once."""
+        if not self._methods:
+            path = f"/data_access_le/account/{self._account_id}/le"
+            answer = _json(Caller(self._client, _API, self._rule, tally).get(path))
+            try:
+                links = answer["le"]["link"]
+                self._methods = {link["@rel"]: link["@href"] for link in ([links] if isinstance(links, dict) else links)}
+            except (KeyError, TypeError) as error:
+                raise UnexpectedAnswer(
+                    f"{_API.name}: the base resource {path} lists no links ({type(error).__name__}: {error}).",
+                    "Check LIVEPERSON_DATA_ACCESS_URL.",
+                ) from error
+        return self._methods
+
+    def list_day(self, dataset: Dataset, day: date, tally: Tally) -> list[ListedFile]:
+        """The files whose scope begins on a UTC day, by scope and name; none only if the vendor says so."""
+        start = datetime.combine(day, time(), UTC)
+        end = start + timedelta(days=1)
+        listed = self.list_files(METHODS[dataset.name], start - _SCOPE, end + _SCOPE, tally)
+        return [file for file in listed if start <= file.scope_start < end]
+
+    def list_files(self, method: str, start: datetime, end: datetime, tally: Tally) -> list[ListedFile]:
+        """The files of a window. A window that the server cannot answer in time is asked for in halves."""
+        methods = self.base_resource(tally)
+        if method not in methods:
+            raise RequestRejected(
+                f"{_API.name}: the account {self._account_id} has no {method}; it has {', '.join(methods) or 'nothing'}.",
+                "Each data type is enabled by LivePerson: ask the account manager to enable this one.",
+            )
+        window = {"startTime": _milliseconds(start), "endTime": _milliseconds(end)}
+        divisible = end - start > 4 * _SCOPE
+        try:
+            answer = Caller(self._client, _API, self._rule, tally).get(
+                methods[method], params=window, accept=_says_no_files, retry_timeouts=not divisible
+            )
+        except RequestTimedOut:
+            if not divisible:
+                raise
+            middle = start + (end - start) / 2
+            halves = (start, middle + _SCOPE), (middle - _SCOPE, end)
+            files = {file.name: file for half in halves for file in self.list_files(method, *half, tally)}
+            return _in_order(files.values())
+        if _says_no_files(answer):
+            return []
+        return _in_order(_listed(_json(answer), shown(answer.request.url)))
+
+    def download(self, file: ListedFile, archived: ArchivedDay, tally: Tally) -> ArchivedFile:
+        """Fetch a file into the archive, whole or not at all."""
+        check_scheme(file.url, "the link of a file")
+
+        def keep(response: httpx.Response) -> ArchivedFile:
+            announced = response.headers.get("Content-Length", "")
+            stored = archived.store(file, _not_html(response), length=int(announced) if announced.isdigit() else None)
+            tally.count(bytes=stored.bytes)
+            return stored
+
+        return Caller(self._client, _API, self._rule, tally).stream(file.url, keep)
+
+
+METHODS = {
+    "agent_activity": "agentActivity",
+    "engagement": "engagement",
+    "survey": "survey",
+    "web_session": "webSession",
+}
+
+
+def _says_no_files(answer: httpx.Response) -> bool:
+    """LivePerson's word for an empty window comes with an error status (observed, the status is not recorded)."""
+    return not answer.is_success and answer.status_code not in (401, 403, 429) and _NO_FILES in answer.text
+
+
+def _listed(answer: Any, asked: str) -> list[ListedFile]:
+    try:
+        files = answer["dataAccessFiles"]["file"]
+        return [_file(entry) for entry in ([files] if isinstance(files, dict) else files)]
+    except (KeyError, TypeError, ValueError) as error:
+        raise UnexpectedAnswer(
+            f"{_API.name}: the list {asked} has an unknown shape ({type(error).__name__}: {error}).",
+            "It is not taken for an empty one. Report it: the vendor's format has changed.",
+        ) from error
+
+
+def _file(entry: dict[str, str]) -> ListedFile:
+    """A list entry. Names come with and without `.gz` for the same file, so the archive's name always has it."""
+    start, end = (datetime.fromisoformat(entry[key]) for key in ("@scopeStartDate", "@scopeEndDate"))
+    if start.tzinfo is None or end.tzinfo is None:
+        raise ValueError(f"{entry['@name']} has a scope without an offset")
+    name = entry["@name"].removesuffix(".gz")
+    if not name:
+        raise ValueError("a file without a name")
+    return ListedFile(f"{name}.gz", entry["@href"], start.astimezone(UTC), end.astimezone(UTC))
+
+
+def _in_order(files: Iterable[ListedFile]) -> list[ListedFile]:
+    return sorted(files, key=lambda file: (file.scope_start, file.name))
+
+
+def _json(response: httpx.Response) -> Any:
+    try:
+        return response.json()
+    except ValueError:
+        raise UnexpectedAnswer(
+            f"{_API.name}: {shown(response.request.url)} was answered {response.status_code} without JSON: "
+            f"{excerpt(response)}",
+            "A proxy or a login page may stand in between: check the base URL and the network.",
+        ) from None
+
+
+def _not_html(response: httpx.Response) -> Iterator[bytes]:
+    """A body's bytes as received, unless it is a web page."""
+    chunks = response.iter_raw()
+    first = next(chunks, b"")
+    if first.lstrip()[:1] == b"<":
+        raise UnexpectedAnswer(
+            f"{_API.name}: {shown(response.request.url)} was answered {response.status_code} with a web page instead "
+            f"of a file: “{first[:120].decode(errors='replace')}”.",
+            "Nothing of it was kept. A proxy or a login page may stand in between: check the network.",
+        )
+    yield first
+    yield from chunks
+
+
+def _milliseconds(instant: datetime) -> str:
+    return str(round(instant.timestamp() * 1000))
+
+

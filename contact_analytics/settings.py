@@ -1,0 +1,28 @@
+"""Settings: environment variables, from the environment or from a `.env` file where Dagster is started."""
+
+import os
+from pathlib import Path
+
+import dagster as dg
+from dotenv import load_dotenv
+
+load_dotenv(Path.cwd() / ".env")
+
+# Fixed, because a start that moves removes partitions under running backfills.
+START_DATE = os.environ.get("CONTACT_ANALYTICS_START_DATE") or "2025-01-01"
+PARTITIONS = dg.DailyPartitionsDefinition(start_date=START_DATE, timezone="UTC")
+
+
+def text(name: str, default: str = "") -> str:
+    """A resource's field from a variable: Dagster reads it when a run starts and shows its name, never its value."""
+    return dg.EnvVar(name) if os.environ.get(name) else default
+
+
+def path(name: str, default: str) -> str:
+    """A location: relative ones are taken from where Dagster is started, so that every process means the same."""
+    value = os.environ.get(name) or default
+    return value if "://" in value else str(Path(value).absolute())
+
+
+def number(name: str, default: float) -> float:
+    return float(os.environ.get(name) or default)
