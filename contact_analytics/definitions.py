@@ -5,7 +5,7 @@ import dagster as dg
 from contact_analytics import automation, settings
 from contact_analytics.lib.archive import ArchiveResource
 from contact_analytics.lib.asset_options import DUE_CRON
-from contact_analytics.lib.checks import daily_checks
+from contact_analytics.lib.checks import freshness_check
 from contact_analytics.lib.warehouse import WarehouseResource
 from contact_analytics.liveperson import agent_activity, engagement, survey, web_session
 from contact_analytics.liveperson.data_access import LivePersonDataAccessResource
@@ -15,7 +15,7 @@ DATASETS = [module.DATASET for module in DATASET_MODULES]
 
 defs = dg.Definitions(
     assets=dg.load_assets_from_modules(DATASET_MODULES),
-    asset_checks=[check for dataset in DATASETS for check in daily_checks(dataset, settings.PARTITIONS, DUE_CRON)],
+    asset_checks=[freshness_check(dataset, settings.PARTITIONS, DUE_CRON) for dataset in DATASETS],
     jobs=[automation.liveperson_data_access_job],
     schedules=[automation.liveperson_data_access_daily],
     sensors=[automation.freshness_sensor],

@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from contact_analytics.lib.checks import check_specs
 from contact_analytics.lib.dataset import Dataset
 
 # One run a backfill is what keeps thirty days from costing thirty process starts; Dagster calls the option beta.
@@ -25,6 +26,7 @@ def daily_table(dataset: Dataset, partitions: dg.DailyPartitionsDefinition) -> d
         "backfill_policy": dg.BackfillPolicy.single_run(),
         # Days are logged one by one as they are stored, so the run itself adds no materialization.
         "output_required": False,
+        "check_specs": check_specs(dataset),
         "group_name": dataset.vendor,
         "kinds": {"python", "duckdb", "polars"},
         "owners": OWNERS,

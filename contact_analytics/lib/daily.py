@@ -8,11 +8,11 @@ the run together with the others that failed; the days that worked are stored.
 import hashlib
 import tempfile
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime
 from enum import Enum
 from pathlib import Path
 from time import monotonic
@@ -23,10 +23,10 @@ import duckdb
 from pydantic import Field
 
 from contact_analytics.lib.archive import ArchivedDay, ArchivedFile, ArchiveResource, ListedFile
+from contact_analytics.lib.checks import evaluate, newest_due_day
 from contact_analytics.lib.dataset import Dataset, Decoded
 from contact_analytics.lib.errors import (
     ContactAnalyticsError,
-    DayHeldBack,
     DaysFailed,
     RequestRejected,
     RetentionExpired,
@@ -34,7 +34,7 @@ from contact_analytics.lib.errors import (
     WarehouseError,
 )
 from contact_analytics.lib.http import Tally
-from contact_analytics.lib.materialization import day_metadata, held_back
+from contact_analytics.lib.materialization import day_metadata
 from contact_analytics.lib.staging import Staging
 from contact_analytics.lib.warehouse import (
     Extraction,
@@ -108,7 +108,7 @@ class Extractor:
         """Bring a day's files into the archive; those that are there already are not fetched again."""
         archived = self.archive.day(self.dataset.vendor, self.dataset.name, day)
         held = archived.files()
-        if self.api is None or is_expired(self.dataset, day, self.now):
+        if self.api is None or self.dataset.is_expired(day, self.now):
             if not held:
                 raise self._nothing_left(day)
             return Delivery(held)
@@ -212,8 +212,6 @@ class Extractor:
                 record_attempt(connection, self.dataset, day, attempt)
         except (WarehouseError, duckdb.Error) as second:
             self.context.log.error(f"{self.dataset.table} {day}: its failure could not be recorded: {second}")
-        if isinstance(error, DayHeldBack):
-            self.context.log_event(held_back(self.dataset, error, day))
 
     def _digest(self, files: Iterable[ArchivedFile]) -> str:
         parts = [self.dataset.fingerprint(), *sorted(f"{file.name} {file.sha256}" for file in files)]
@@ -221,7 +219,7 @@ class Extractor:
 
     def _nothing_left(self, day: date) -> ContactAnalyticsError:
         what = f"{self.dataset.table} {day}"
-        if not is_expired(self.dataset, day, self.now):
+        if not self.dataset.is_expired(day, self.now):
             return RequestRejected(
                 f"{what}: the archive holds no file of this day, and `source: archive` asks for nothing else.",
                 "Materialize it with `source: vendor` while the vendor has it.",
@@ -242,7 +240,7 @@ def extract_days(
     decode: Callable[[bytes], Decoded],
     archive: ArchiveResource,
     warehouse: WarehouseResource,
-) -> Generator[dg.AssetMaterialization, None, None]:
+) -> Iterator[dg.AssetMaterialization | dg.AssetCheckResult]:
     """The body of a daily asset: a materialization for each of the run's days as soon as it is stored.
 
     Raises `DaysFailed` at the end with the days that could not be stored, or the error itself if one day was asked.
@@ -252,7 +250,7 @@ def extract_days(
     stored = warehouse.stored_days(dataset)
     failures: dict[str, ContactAnalyticsError] = {}
     with ExitStack() as stack:
-        needs_vendor = config.source is Source.vendor and not all(is_expired(dataset, day, now) for day in days)
+        needs_vendor = config.source is Source.vendor and not all(dataset.is_expired(day, now) for day in days)
         api = stack.enter_context(connect()) if needs_vendor else None
         extractor = Extractor(context, dataset, config, api, decode, archive, warehouse, now)
         downloads = stack.enter_context(ThreadPoolExecutor(DOWNLOADS, "download"))
@@ -267,10 +265,25 @@ def extract_days(
             except ContactAnalyticsError as error:
                 failures[day.isoformat()] = error
                 extractor.note_failure(day, error)
+        with warehouse.get_connection() as connection:
+            yield from evaluate(connection, dataset)
+        context.log_event(_freshness(context, dataset, now))
     if len(days) == 1 and failures:
         raise next(iter(failures.values()))
     if failures:
         raise DaysFailed(dataset.table, len(days), failures)
+
+
+def _freshness(context: dg.AssetExecutionContext, dataset: Dataset, now: datetime) -> dg.AssetCheckEvaluation:
+    """The freshness check as this run leaves it: its own step would wait for an output that daily assets do not have."""
+    result = newest_due_day(context.instance, dataset, context.assets_def.partitions_def, now)
+    return dg.AssetCheckEvaluation(
+        asset_key=dataset.key,
+        check_name="newest_due_day_is_in",
+        passed=result.passed,
+        severity=result.severity,
+        metadata=result.metadata,
+    )
 
 
 @contextmanager
@@ -290,15 +303,6 @@ def in_our_words(what: str) -> Iterator[None]:
             f"{what}: {type(error).__name__}: {error}.",
             "This is a defect of contact_analytics: please report it with the log. The day is as it was.",
         ) from error
-
-
-def is_expired(dataset: Dataset, day: date, now: datetime) -> bool:
-    """Whether the vendor has deleted all of a UTC day: its end is as long ago as the retention."""
-    return now >= end_of_day(day) + dataset.retention
-
-
-def end_of_day(day: date) -> datetime:
-    return datetime.combine(day + timedelta(days=1), time(), UTC)
 
 
 def ahead(

@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from importlib.metadata import version
 
 import dagster as dg
@@ -62,6 +62,22 @@ class Dataset:
     @property
     def primary_key(self) -> list[str]:
         return self.schema.primary_key()
+
+    def end(self, day: date) -> datetime:
+        """The instant at which a partition ends."""
+        return datetime.combine(day + timedelta(days=1), time(), UTC)
+
+    def is_due(self, day: date, now: datetime) -> bool:
+        """Whether the vendor has promised to be done with a day."""
+        return now >= self.end(day) + self.lateness
+
+    def is_expired(self, day: date, now: datetime) -> bool:
+        """Whether the vendor has deleted all of a day."""
+        return now >= self.end(day) + self.retention
+
+    def begins_to_expire(self, day: date) -> datetime:
+        """The instant from which the vendor may have deleted the first of a day's files."""
+        return self.end(day) - timedelta(days=1) + self.retention
 
     def columns(self) -> dict[str, dy.Column]:
         """Every column of the table, in order."""

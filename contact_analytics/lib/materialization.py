@@ -11,12 +11,10 @@ import polars as pl
 from duckdb import DuckDBPyConnection
 
 from contact_analytics.lib.dataset import PARTITION, Dataset
-from contact_analytics.lib.errors import ContactAnalyticsError
 from contact_analytics.lib.http import Tally
 from contact_analytics.lib.schema import facts, quoted
 from contact_analytics.lib.warehouse import Extraction
 
-NEVER_SHRINKS = "reloads_never_shrink_a_day"
 _SAMPLE_ROWS = 5
 _PLOT_DAYS = 30
 _MASK = "•••"
@@ -53,16 +51,6 @@ def day_metadata(
         metadata["first_event"] = dg.MetadataValue.timestamp(stored.first_event)
         metadata["last_event"] = dg.MetadataValue.timestamp(stored.last_event)
     return metadata
-
-
-def held_back(dataset: Dataset, error: ContactAnalyticsError, day: date) -> dg.AssetCheckEvaluation:
-    """The failing check of a day whose re-load was held back."""
-    return dg.AssetCheckEvaluation(
-        asset_key=dataset.key,
-        check_name=NEVER_SHRINKS,
-        passed=False,
-        metadata={"held_back": dg.MetadataValue.md(f"- {day}: {error}")},
-    )
 
 
 def rows_plot(known: Mapping[date, Extraction], day: date) -> str:

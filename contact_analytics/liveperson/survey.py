@@ -59,7 +59,7 @@ def survey(
     liveperson_data_access: LivePersonDataAccessResource,
     archive: ArchiveResource,
     warehouse: WarehouseResource,
-) -> Iterator[dg.AssetMaterialization]:
+) -> Iterator[dg.AssetMaterialization | dg.AssetCheckResult]:
     yield from extract_days(
         context, DATASET, config, liveperson_data_access.connect, FORMAT.decode, archive, warehouse
     )

@@ -45,7 +45,7 @@ ORDER = Record(fields_of(Order.columns(), "shop."), extra=True)
 def strictly(line: bytes) -> dict[str, Any]:
     """The one record that the strict reader finds."""
     [batch] = read_strictly(line, ORDER).to_batches()
-    frame = pl.from_arrow(pa.table(ORDER.columns(batch)))
+    frame = pl.from_arrow(pa.table(ORDER.columns(batch.to_struct_array())))
     assert isinstance(frame, pl.DataFrame)
     return frame.to_dicts()[0]
 
@@ -56,7 +56,7 @@ def leniently(content: Any) -> tuple[dict[str, Any], Findings]:
     known = ORDER.read(content, "", findings)
     lines = json.dumps(known).encode()
     [batch] = read_strictly(lines, ORDER, normalized=True).to_batches()
-    frame = pl.from_arrow(pa.table(ORDER.columns(batch)))
+    frame = pl.from_arrow(pa.table(ORDER.columns(batch.to_struct_array())))
     assert isinstance(frame, pl.DataFrame)
     return frame.to_dicts()[0], findings
 
