@@ -249,10 +249,10 @@ class Record:
         return known
 
     def _branch(self, value: dict[str, Any], path: str, findings: Findings) -> Any:
-        """Plain JSON names no branch: the one that knows most of the keys is meant."""
+        """Plain JSON names no branch: the one that knows most of the keys is meant, and lacks the fewest."""
         branches = {wire: node for wire, node in self._by_wire.items() if isinstance(node, Record)}
         known = {wire: sum(key.casefold() in node._by_folded for key in value) for wire, node in branches.items()}
-        best = max(known, key=lambda wire: known[wire])
+        best = max(known, key=lambda wire: (known[wire], -len(branches[wire].fields)))
         if not known[best]:
             findings.note(path, value)
             return None
@@ -363,17 +363,19 @@ def read_strictly(lines: bytes, root: Record, *, normalized: bool = False) -> pa
     Raises `pyarrow.ArrowInvalid` for anything else: a field, branch or key that is not declared or given twice, another
     type, broken JSON, text that is not UTF-8, as the vendor's text a document of more than a few megabytes.
     """
+    schema = pa.schema(list(root.arrow_type(normalized=normalized)))
+    if not lines or lines.isspace():
+        return schema.empty_table()
     if not lines.isascii():
         _check_utf8(lines)
     # Arrow crashes on a null that starts a block (its issue 47409), and blocks start at line ends.
     if _NULL_FIRST.match(lines) or any(null.search(lines) for null in _NULL_LINES):
         raise pa.ArrowInvalid("a document is null")
     longest = max(map(len, lines.split(b"\n"))) + 1 if normalized else 0
-    fields = list(root.arrow_type(normalized=normalized))
     return arrow_json.read_json(
         pa.BufferReader(lines),
         read_options=arrow_json.ReadOptions(use_threads=False, block_size=max(_BLOCK_BYTES, longest)),
-        parse_options=arrow_json.ParseOptions(explicit_schema=pa.schema(fields), unexpected_field_behavior="error"),
+        parse_options=arrow_json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="error"),
     )
 
 
@@ -422,4 +424,7 @@ def _join(path: str, name: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    return type(value).__name__ if isinstance(value, dict | list) else f"{type(value).__name__} {value!r:.40}"
+    if value is None:
+        return "null"
+    kind = {"dict": "an object", "list": "a list", "str": "text", "bool": "boolean"}.get(type(value).__name__, "number")
+    return kind if isinstance(value, dict | list) else f"{kind} {json.dumps(value):.40}"

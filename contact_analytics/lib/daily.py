@@ -150,7 +150,7 @@ class Extractor:
                     connection,
                     self.dataset,
                     day,
-                    staging.files(),
+                    staging.frames(),
                     summarize,
                     loaded_at=self.now,
                     run_id=self.context.run_id,

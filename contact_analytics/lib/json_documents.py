@@ -60,7 +60,7 @@ def _parts(source: str) -> Iterator[tuple[str, Any, str | None]]:
                 content, end, problem = None, _closing(block, position), f"invalid JSON: {error}"
             if not after.match(block, end):
                 content, end, problem = None, len(block), problem or f"invalid JSON: more text at character {end + 1}"
-            yield block[position:end].rstrip(), content, problem
+            yield block[position:end].rstrip(" \t\r\n"), content, problem
             position = _skip(between, block, end)
         start += len(block)
 

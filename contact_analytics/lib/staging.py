@@ -12,13 +12,15 @@ import polars as pl
 
 from contact_analytics.lib.dataset import Dataset, Decoded
 from contact_analytics.lib.schema import quoted
-from contact_analytics.lib.warehouse import Quarantined, StagedFile
+from contact_analytics.lib.warehouse import Quarantined
 
-_ORDER, _ROW = "_order", "_row"
+_CHUNK, _ROW = "_chunk", "_row"
+# Small files are staged together: a nested frame costs more by its columns than by its rows.
+_CHUNK_BYTES = 64_000_000
 
 
 class Staging:
-    """Decoded files of one day, kept in a folder so that memory holds one file at a time.
+    """Decoded files of one day, kept in a folder so that memory holds a few files at a time.
 
     The same key in two files, or twice in one, is one row: a field has the value of the latest file that gives one,
     and a list holds the items of all, each once.
@@ -32,61 +34,78 @@ class Staging:
         self.rows = 0
         self.first_event: datetime | None = None
         self.last_event: datetime | None = None
-        self._files: list[tuple[str, Path]] = []
+        self._waiting: list[pl.DataFrame] = []
+        self._chunks: list[Path] = []
         self._keys: list[pl.DataFrame] = []
         self._rules = _with_provenance(dataset.schema)
 
     def add(self, source_file: str, decoded: Decoded) -> None:
         """Stage a file; files come in the order in which the vendor made them."""
-        order = len(self._files)
-        path = self.folder / f"{order}.arrow"
-        decoded.frame.write_ipc(path, compression="uncompressed")
-        keys = decoded.frame.select(pl.lit(order, pl.Int32).alias(_ORDER), *self.dataset.primary_key)
-        self._keys.append(keys.with_row_index(_ROW))
-        self._files.append((source_file, path))
+        self._waiting.append(decoded.frame.with_columns(_source_file=pl.lit(source_file)))
         self.unknown.update(decoded.unknown)
         self.quarantine += [
             Quarantined(source_file, rejected.record, rejected.reason, rejected.raw.decode(errors="replace"))
             for rejected in decoded.rejected
         ]
-        if "schema_version" in decoded.frame.columns:
-            self.schema_versions.update(decoded.frame["schema_version"].drop_nulls().unique())
+        if sum(frame.estimated_size() for frame in self._waiting) > _CHUNK_BYTES:
+            self._flush()
 
-    def files(self) -> Iterator[StagedFile]:
-        """What to load, file by file. After the last one `rows`, the events and the quarantine are complete."""
+    def frames(self) -> Iterator[pl.DataFrame]:
+        """What to load: the schema's columns, `_extra` and `_source_file`.
+
+        After the last one `rows`, the events and the quarantine are complete.
+        """
+        self._flush()
         repeated = self._repeated()
-        merged: list[tuple[int, dict[str, Any]]] = []
-        for order, (source_file, path) in enumerate(self._files):
+        merged: dict[tuple[Any, ...], dict[str, Any]] = {}
+        for chunk, path in enumerate(self._chunks):
             frame = pl.read_ipc(path)
-            again = repeated.filter(pl.col(_ORDER) == order)[_ROW]
+            again = repeated.filter(pl.col(_CHUNK) == chunk)[_ROW]
             if again.len():
                 rows = frame.with_row_index(_ROW)
-                merged += [(order, row) for row in rows.filter(pl.col(_ROW).is_in(again.implode())).to_dicts()]
-                frame = rows.filter(~pl.col(_ROW).is_in(again.implode())).drop(_ROW)
-            yield StagedFile(source_file, self._kept(source_file, frame))
-        for order, rows in _one_row_a_key(merged, self.dataset.primary_key).items():
-            source_file, path = self._files[order]
-            schema = pl.read_ipc_schema(path)
-            yield StagedFile(source_file, self._kept(source_file, pl.DataFrame(rows, schema=schema)))
+                is_again = pl.col(_ROW).is_in(again.implode())
+                self._merge(merged, rows.filter(is_again).drop(_ROW))
+                frame = rows.filter(~is_again).drop(_ROW)
+            yield self._kept(frame)
+        if merged:
+            yield self._kept(pl.DataFrame(list(merged.values()), schema=pl.read_ipc_schema(self._chunks[0])))
+
+    def _flush(self) -> None:
+        if not self._waiting:
+            return
+        frame = pl.concat(self._waiting)
+        keys = frame.select(pl.lit(len(self._chunks), pl.Int32).alias(_CHUNK), *self.dataset.primary_key)
+        self._keys.append(keys.with_row_index(_ROW))
+        self._chunks.append(self.folder / f"{len(self._chunks)}.arrow")
+        frame.write_ipc(self._chunks[-1], compression="uncompressed")
+        if "schema_version" in frame.columns:
+            self.schema_versions.update(frame["schema_version"].drop_nulls().unique())
+        self._waiting = []
 
     def _repeated(self) -> pl.DataFrame:
+        """Which rows share their key with another one."""
         key = self.dataset.primary_key
         if not self._keys:
-            return pl.DataFrame(schema={_ORDER: pl.Int32, _ROW: pl.UInt32})
+            return pl.DataFrame(schema={_CHUNK: pl.Int32, _ROW: pl.UInt32})
         keys = pl.concat(self._keys).drop_nulls(key)
-        return keys.filter(pl.struct(key).is_duplicated()).select(_ORDER, _ROW)
+        return keys.filter(pl.struct(key).is_duplicated()).select(_CHUNK, _ROW)
 
-    def _kept(self, source_file: str, frame: pl.DataFrame) -> pl.DataFrame:
+    def _merge(self, merged: dict[tuple[Any, ...], dict[str, Any]], rows: pl.DataFrame) -> None:
+        for row in rows.iter_rows(named=True):
+            identity = tuple(row[name] for name in self.dataset.primary_key)
+            before = merged.get(identity, {})
+            merged[identity] = {name: _later(before.get(name), value) for name, value in row.items()}
+
+    def _kept(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The rows that keep the schema's rules; the others go to quarantine."""
         good, failure = self._rules.filter(frame)
         if len(failure):
-            rules = [rule for rule in failure.counts()]
+            rules = list(failure.counts())
             for row in failure.details().to_dicts():
                 broken = [rule for rule in rules if row.pop(rule) == "invalid"]
-                reason = ", ".join(_in_words(rule) for rule in broken)
-                self.quarantine.append(
-                    Quarantined(source_file, row.pop("_record"), reason, json.dumps(row, default=str))
-                )
+                number, source = row.pop("_record"), row.pop("_source_file")
+                reason = ", ".join(map(_in_words, broken))
+                self.quarantine.append(Quarantined(source, number, reason, json.dumps(row, default=str)))
         kept = good.drop("_record")
         self.rows += kept.height
         events = kept[self.dataset.event_time]
@@ -96,26 +115,13 @@ class Staging:
 
 
 def _with_provenance(schema: type[dy.Schema]) -> type[dy.Schema]:
-    """The schema's rules over staged frames, which also carry what is unknown and the record's number."""
+    """The schema's rules over staged frames, which also carry what is unknown, and where each row is from."""
     columns = {
         "extra": dy.String(nullable=True, alias="_extra"),
         "record": dy.Int64(nullable=True, alias="_record"),
+        "source_file": dy.String(nullable=True, alias="_source_file"),
     }
     return type(schema)(f"Staged{schema.__name__}", (schema,), columns)
-
-
-def _one_row_a_key(rows: list[tuple[int, dict[str, Any]]], key: list[str]) -> dict[int, list[dict[str, Any]]]:
-    """Rows of equal keys as one, by the latest file that has it."""
-    merged: dict[tuple[Any, ...], tuple[int, dict[str, Any]]] = {}
-    for order, row in rows:
-        row.pop(_ROW)
-        identity = tuple(row[name] for name in key)
-        _, before = merged.get(identity, (0, {}))
-        merged[identity] = (order, {name: _later(before.get(name), value) for name, value in row.items()})
-    by_file: dict[int, list[dict[str, Any]]] = {}
-    for order, row in merged.values():
-        by_file.setdefault(order, []).append(row)
-    return by_file
 
 
 def _later(before: Any, value: Any) -> Any:

@@ -87,14 +87,6 @@ class Quarantined:
     raw: str
 
 
-@dataclass(frozen=True)
-class StagedFile:
-    """Rows to load: a frame of the dataset's columns with `_extra`, and the file they come from."""
-
-    source_file: str
-    frame: pl.DataFrame
-
-
 class WarehouseResource(DuckDBResource):
     """DuckDB for one writer at a time: waits for its turn, always closes, and keeps the files to their owner."""
 
@@ -164,7 +156,7 @@ def replace_day(
     connection: DuckDBPyConnection,
     dataset: Dataset,
     day: date,
-    staged: Iterable[StagedFile],
+    frames: Iterable[pl.DataFrame],
     summarize: Callable[[], tuple[Extraction, list[Quarantined]]],
     *,
     loaded_at: datetime,
@@ -173,19 +165,19 @@ def replace_day(
 ) -> Extraction:
     """Replace a day, its quarantine and its row of `meta.extractions` in one transaction.
 
-    `summarize` is asked when all of `staged` is inserted. Raises `DayHeldBack` where the day would shrink, unless
+    `frames` have the schema's columns, `_extra` and `_source_file`; `summarize` is asked when all are inserted. Raises `DayHeldBack` where the day would shrink, unless
     forced, and `SchemaConflict`; then nothing has changed.
     """
     stored = extractions(connection, dataset, day).get(day)
     with _transaction(connection):
         _prepare(connection, dataset)
         connection.execute(f"delete from {dataset.sql_name} where {PARTITION} = ?", [day])
-        for file in staged:
-            connection.register("staged", file.frame)
+        for frame in frames:
+            connection.register("staged", frame)
             connection.execute(
-                f"insert into {dataset.sql_name} by name select ?::date as {PARTITION}, *, ? as _source_file, "
+                f"insert into {dataset.sql_name} by name select ?::date as {PARTITION}, *, "
                 "?::timestamptz as _extracted_at, ? as _run_id from staged",
-                [day, file.source_file, loaded_at, run_id],
+                [day, loaded_at, run_id],
             )
             connection.unregister("staged")
         extraction, quarantine = summarize()

@@ -124,12 +124,13 @@ class FileFormat:
         content = document.content
         if document.problem:
             raise Fault("", document.problem)
-        if not isinstance(content, dict):
-            raise Fault("", f"expected an object, got {json.dumps(content):.40}")
-        metadata = content.get("metaData")
-        if isinstance(metadata, dict) and set(metadata) == {_METADATA}:
-            content = {**content, "metaData": metadata[_METADATA]}
+        if isinstance(content, dict):
+            metadata = content.get("metaData")
+            if isinstance(metadata, dict) and set(metadata) == {_METADATA}:
+                content = {**content, "metaData": metadata[_METADATA]}
         known = self.documented.read(content, "", findings)
+        if known is None:
+            raise Fault("", "expected an object, got null")
         if known.get("recordCollection") is None:
             raise Fault("recordCollection", "expected a list, got null")
         if findings.extra:

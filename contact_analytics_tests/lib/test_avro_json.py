@@ -204,8 +204,8 @@ def test_documents_are_found_however_they_are_laid_out(
     ]
 
 
-@given(st.lists(values, max_size=4), st.sampled_from([None, 0, 2]))
-def test_the_items_of_one_array_are_documents(contents: list[Any], indent: int | None) -> None:
+@given(st.lists(values, max_size=4), st.sampled_from([None, 2, "\t"]))
+def test_the_items_of_one_array_are_documents(contents: list[Any], indent: int | str | None) -> None:
     """An array of all is read item by item, so that one bad item is refused alone."""
     found = list(documents(json.dumps(contents, indent=indent).encode()))
     assert [(document.number, document.content, document.problem) for document in found] == [
