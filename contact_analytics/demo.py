@@ -118,7 +118,7 @@ def _dagster_dev(port: int) -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     command = [str(Path(sys.executable).with_name("dagster")), "dev", "-w", "workspace.yaml", "-h", "127.0.0.1"]
     process = subprocess.Popen([*command, "-p", str(port)], cwd=ROOT)  # noqa: S603 - our own command
-    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     while True:
         try:
             return process.wait()
@@ -150,20 +150,19 @@ def _home(folder: Path) -> Path:
 def _print_tables(spent: dict[str, float]) -> None:
     from contact_analytics.lib.warehouse import WarehouseResource
 
-    table = Table("table", "rows", "days", "quarantined", "files", "MB", "seconds", "rows/s")
+    table = Table("table", "rows", "days", "files", "MB", "seconds", "rows/s")
+    table.columns[0].no_wrap = True
     for column in table.columns[1:]:
         column.justify = "right"
     with WarehouseResource(database=os.environ["CONTACT_ANALYTICS_WAREHOUSE"]).get_connection() as connection:
         rows = connection.execute(
-            "select dataset, sum(rows), count(*), sum(quarantined), sum(files), sum(bytes) / 1e6 from meta.extractions "
+            "select dataset, sum(rows), count(*), sum(files), sum(bytes) / 1e6 from meta.extractions "
             "where state in ('loaded', 'empty') group by dataset order by dataset"
         ).fetchall()
-    for name, count, days, quarantined, files, megabytes in rows:
+    for name, count, days, files, megabytes in rows:
         seconds = spent.get(name, 0.0)
         rate = f"{count / seconds:,.0f}" if seconds else ""
-        table.add_row(
-            name, f"{count:,}", f"{days}", f"{quarantined:,}", f"{files:,}", f"{megabytes:,.1f}", f"{seconds:.1f}", rate
-        )
+        table.add_row(name, f"{count:,}", f"{days}", f"{files:,}", f"{megabytes:,.1f}", f"{seconds:.1f}", rate)
     console.print(table)
 
 

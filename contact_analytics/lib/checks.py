@@ -42,13 +42,13 @@ def evaluate(connection: DuckDBPyConnection, dataset: Dataset) -> Iterator[dg.As
     known = extractions(connection, dataset)
     for check in CHECKS:
         reasons = check.failing(connection, dataset, known)
-        lines = [f"- {day}: {reason}" for day, reason in sorted(reasons.items())]
+        rows = [dg.TableRecord({"day": str(day), "reason": reason}) for day, reason in sorted(reasons.items())]
         yield dg.AssetCheckResult(
             asset_key=dataset.key,
             check_name=check.name,
             passed=not reasons,
             severity=check.severity,
-            metadata={"days_looked_at": len(known)} | ({"days": dg.MetadataValue.md("\n".join(lines))} if lines else {}),
+            metadata={"days_looked_at": len(known)} | ({"failing_days": dg.MetadataValue.table(rows)} if rows else {}),
         )
 
 
@@ -128,15 +128,16 @@ def _unexplained_hours(connection: DuckDBPyConnection, dataset: Dataset, known: 
 
 def _unexplained(dataset: Dataset, day: date, stored: Extraction) -> str | None:
     """Why hours without a file may hold data that we do not have; None where they were quiet."""
-    missing = _HOURS - len({scope.astimezone(UTC).hour for scope in stored.scopes})
+    missing = sorted(set(range(_HOURS)) - {scope.astimezone(UTC).hour for scope in stored.scopes})
     if stored.state not in ("loaded", "empty") or not missing:
         return None
+    what = f"no file of {', '.join(f'{hour:02}:00' for hour in missing)} UTC"
     if stored.listed_at is None:
-        return f"{missing} hours have no file and the vendor was not asked (rebuilt from the archive)"
+        return f"{what}: the vendor was never asked (rebuilt from the archive)"
     if not dataset.is_due(day, stored.listed_at):
-        return f"{missing} hours have no file yet: the day was listed before it was due, materialize it again"
+        return f"{what} yet: the day was listed before it was due, materialize it again"
     if stored.listed_at >= dataset.begins_to_expire(day):
-        return f"{missing} hours have no file: the vendor had begun to delete the day when it was listed"
+        return f"{what}: the vendor had begun to delete the day when it was first listed"
     return None
 
 

@@ -130,6 +130,7 @@ class Extractor:
     def load(self, day: date, delivery: Delivery, stored: Extraction | None, progress: str) -> dg.AssetMaterialization:
         """Store a delivered day, unless it is stored with the same content already."""
         digest = self._digest(delivery.files)
+        delivery.listed_at = self.dataset.telling_listing(day, stored and stored.listed_at, delivery.listed_at)
         if stored and stored.digest == digest and not self.config.force:
             with self.warehouse.get_connection() as connection:
                 confirm_day(connection, self.dataset, day, delivery.listed_at)

@@ -79,6 +79,10 @@ class Dataset:
         """The instant from which the vendor may have deleted the first of a day's files."""
         return self.end(day) - timedelta(days=1) + self.retention
 
+    def telling_listing(self, day: date, before: datetime | None, now: datetime | None) -> datetime | None:
+        """Which of two listings tells whether an hour without a file was quiet: the later, unless deletion had begun."""
+        return before if now is None or (before and now >= self.begins_to_expire(day)) else now
+
     def columns(self) -> dict[str, dy.Column]:
         """Every column of the table, in order."""
         return {**Partition.columns(), **self.schema.columns(), **Provenance.columns()}
@@ -89,7 +93,7 @@ class Dataset:
             columns=[
                 dg.TableColumn(
                     name,
-                    type=duckdb_type(column.dtype),
+                    type=_short_type(column),
                     description=describe(column),
                     constraints=dg.TableColumnConstraints(nullable=column.nullable),
                     tags={"primary_key": ""} if name in self.primary_key else None,
@@ -120,6 +124,14 @@ class Dataset:
         """Changes when the same files would give another table: with the schema, and with our version."""
         columns = [f"{name} {duckdb_type(column.dtype)}" for name, column in self.columns().items()]
         return hashlib.sha256("\n".join([version("contact_analytics"), *columns]).encode()).hexdigest()[:16]
+
+
+def _short_type(column: dy.Column) -> str:
+    """A type that fits into a table on a screen: of nested records only the fields' names."""
+    fields = ", ".join(children(column))
+    if not fields:
+        return duckdb_type(column.dtype)
+    return f"STRUCT({fields})[]" if isinstance(column, dy.List) else f"STRUCT({fields})"
 
 
 def describe(column: dy.Column) -> str:

@@ -191,7 +191,7 @@ def replace_day(
 def confirm_day(connection: DuckDBPyConnection, dataset: Dataset, day: date, listed_at: datetime | None) -> None:
     """Note that a stored day was listed again and nothing has changed."""
     connection.execute(
-        "update meta.extractions set listed_at = coalesce(?, listed_at), problem = null, attempted_at = null "
+        "update meta.extractions set listed_at = ?, problem = null, attempted_at = null "
         "where dataset = ? and partition_date = ?",
         [listed_at, dataset.table, day],
     )

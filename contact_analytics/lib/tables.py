@@ -1,0 +1,87 @@
+"""Tables made from a schema: created, widened when the schema has grown, described, never narrowed."""
+
+from collections.abc import Mapping
+from typing import cast
+
+import dataframely as dy
+import duckdb
+from duckdb import DuckDBPyConnection
+from duckdb.sqltypes import DuckDBPyType
+
+from contact_analytics.lib.errors import SchemaConflict
+from contact_analytics.lib.schema import duckdb_type, literal, meaning, quoted
+
+_WIDER = {("INTEGER", "BIGINT"), ("FLOAT", "DOUBLE")}
+
+
+def evolve(connection: DuckDBPyConnection, table: str, columns: Mapping[str, dy.Column], comment: str) -> None:
+    """Create `schema.table`, or add what its columns have gained; what a schema has lost stays, filled with nulls.
+
+    Raises `SchemaConflict`; a transaction around it keeps the rest as it was.
+    """
+    schema, _, name = table.partition(".")
+    sql_name = f"{quoted(schema)}.{quoted(name)}"
+    wanted = {column: duckdb_type(kind.dtype) for column, kind in columns.items()}
+    connection.execute(f"create schema if not exists {quoted(schema)}")
+    connection.execute(
+        f"create table if not exists {sql_name} ({', '.join(f'{quoted(column)} {kind}' for column, kind in wanted.items())})"
+    )
+    relation = connection.table(sql_name)
+    stored = dict(zip(relation.columns, relation.types, strict=True))
+    for column, kind in wanted.items():
+        if column not in stored:
+            connection.execute(f"alter table {sql_name} add column {quoted(column)} {kind}")
+        elif (merged := _merged(stored[column], duckdb.type(kind), f"{table}.{column}")) != str(stored[column]):
+            connection.execute(f"alter table {sql_name} alter column {quoted(column)} set data type {merged}")
+    _describe(connection, schema, name, columns, comment)
+
+
+def replace_view(connection: DuckDBPyConnection, view: str, query: str) -> None:
+    schema, _, name = view.partition(".")
+    connection.execute(f"create or replace view {quoted(schema)}.{quoted(name)} as {query}")
+
+
+def _merged(stored: DuckDBPyType, wanted: DuckDBPyType, path: str) -> str:
+    """The type that holds both: fields of both structs, the wider of two numbers."""
+    if str(stored) == str(wanted):
+        return str(stored)
+    if stored.id == wanted.id == "list":
+        return _merged(_parts(stored)["child"], _parts(wanted)["child"], f"{path}[]") + "[]"
+    if stored.id == wanted.id == "struct":
+        have, want = _parts(stored), _parts(wanted)
+        fields = {name: _merged(kind, want.get(name, kind), f"{path}.{name}") for name, kind in have.items()}
+        fields |= {name: str(kind) for name, kind in want.items() if name not in have}
+        return f"STRUCT({', '.join(f'{quoted(name)} {kind}' for name, kind in fields.items())})"
+    if (str(stored), str(wanted)) in _WIDER:
+        return str(wanted)
+    if (str(wanted), str(stored)) in _WIDER:
+        return str(stored)
+    raise SchemaConflict(
+        f"The warehouse has {path} as {stored}, the schema says {wanted}, and neither holds the other without loss.",
+        "Nothing was changed. Rename the stored column, then materialize its days again with `source: archive`.",
+    )
+
+
+def _parts(kind: DuckDBPyType) -> dict[str, DuckDBPyType]:
+    """What a nested type is made of, by name."""
+    return dict(cast("list[tuple[str, DuckDBPyType]]", kind.children))
+
+
+def _describe(
+    connection: DuckDBPyConnection, schema: str, table: str, columns: Mapping[str, dy.Column], comment: str
+) -> None:
+    sql_name = f"{quoted(schema)}.{quoted(table)}"
+    wanted = {name: meaning(column) for name, column in columns.items()}
+    [(about,)] = connection.execute(
+        "select comment from duckdb_tables() where schema_name = ? and table_name = ?", [schema, table]
+    ).fetchall()
+    if about != comment:
+        connection.execute(f"comment on table {sql_name} is {literal(comment)}")
+    stored: dict[str, str | None] = dict(
+        connection.execute(
+            "select column_name, comment from duckdb_columns() where schema_name = ? and table_name = ?", [schema, table]
+        ).fetchall()
+    )
+    for name, text in wanted.items():
+        if stored[name] != text:
+            connection.execute(f"comment on column {sql_name}.{quoted(name)} is {literal(text)}")

@@ -1,0 +1,224 @@
+"""What tests run the product against: the sandbox's apps in place of the vendors, and a warehouse of their own."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from types import ModuleType
+from typing import Any, ClassVar
+
+import dagster as dg
+import duckdb
+import httpx
+
+from contact_analytics.lib.archive import ArchivedDay, ArchiveResource
+from contact_analytics.lib.dataset import PARTITION, Dataset
+from contact_analytics.lib.warehouse import Extraction, WarehouseResource, extractions
+from contact_analytics.liveperson import agent_activity, engagement, survey, web_session
+from contact_analytics.liveperson.data_access import LivePersonDataAccessResource
+from contact_analytics.sandbox.liveperson_data_access import LivePersonDataAccess
+
+MODULES: dict[str, ModuleType] = {
+    module.DATASET.name: module for module in (agent_activity, engagement, survey, web_session)
+}
+TODAY = datetime.now(UTC).date()
+PROVENANCE = ["_extra", "_source_file", "_extracted_at", "_run_id"]
+
+
+def days_ago(days: int) -> date:
+    return TODAY - timedelta(days=days)
+
+
+class _Chunks(httpx.SyncByteStream):
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from (self._body[at : at + 65_536] for at in range(0, len(self._body), 65_536))
+
+
+class Wire(httpx.MockTransport):
+    """A transport whose bodies arrive in chunks as they do over a network: `httpx.Response(content=…)` is read already."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        answer = super().handle_request(request)
+        if not answer.is_stream_consumed:
+            return answer
+        return httpx.Response(answer.status_code, headers=answer.headers, stream=_Chunks(answer.content))
+
+
+class SandboxedDataAccess(LivePersonDataAccessResource):
+    """The real resource, whose requests end in an app of this process.
+
+    Dagster rebuilds a resource for each run, so apps are found by account.
+    """
+
+    apps: ClassVar[dict[str, LivePersonDataAccess]] = {}
+
+    def transport(self) -> httpx.BaseTransport:
+        return Wire(self.apps[self.account_id])
+
+
+class Unreachable(LivePersonDataAccessResource):
+    """The resource without credentials: using it is an error."""
+
+
+@dataclass
+class Place:
+    """A sandbox, and a folder with a warehouse and an archive that is filled from it."""
+
+    folder: Path
+    app: LivePersonDataAccess = field(default_factory=lambda: LivePersonDataAccess(scale=0.02))
+    instance: dg.DagsterInstance = field(default_factory=dg.DagsterInstance.ephemeral)
+
+    @property
+    def warehouse(self) -> WarehouseResource:
+        return WarehouseResource(database=str(self.folder / "warehouse.duckdb"), wait_seconds=0.3)
+
+    @property
+    def archive(self) -> ArchiveResource:
+        return ArchiveResource(root=str(self.folder / "archive"))
+
+    def data_access(self) -> SandboxedDataAccess:
+        """The vendor's resource with the sandbox's credentials."""
+        app = self.app
+        SandboxedDataAccess.apps[app.account_id] = app
+        return SandboxedDataAccess(
+            account_id=app.account_id,
+            region="us",
+            app_key=app.app_key,
+            app_secret=app.app_secret,
+            access_token=app.access_token,
+            access_token_secret=app.access_token_secret,
+            retry_wait_seconds=0,
+        )
+
+    def resources(self, **others: object) -> dict[str, object]:
+        return {
+            "archive": self.archive,
+            "warehouse": self.warehouse,
+            "liveperson_data_access": self.data_access(),
+            **others,
+        }
+
+    def materialize(self, name: str, first: date, last: date | None = None, **config: Any) -> "Materialized":
+        """Materialize the days of an asset as a backfill does; `config` is the asset's."""
+        return self.run(getattr(MODULES[name], name), first, last, **config)
+
+    def run(self, asset: dg.AssetsDefinition, first: date, last: date | None = None, **options: Any) -> "Materialized":
+        """`resources` among the options replace those of the place; the others are the asset's config."""
+        resources = self.resources(**options.pop("resources", {}))
+        self.app.requests.clear()
+        result = dg.materialize(
+            [asset],
+            instance=self.instance,
+            resources=resources,
+            run_config={"ops": {asset.op.name: {"config": options}}, "loggers": _QUIET},
+            tags={
+                "dagster/asset_partition_range_start": str(first),
+                "dagster/asset_partition_range_end": str(last or first),
+            },
+            raise_on_error=False,
+        )
+        return Materialized(result, list(self.app.requests))
+
+    def rows(self, name: str, day: date | None = None) -> list[dict[str, Any]]:
+        """The rows of a table, or of one of its days."""
+        dataset = MODULES[name].DATASET
+        return self.select(
+            f"select * from {dataset.sql_name} where $day is null or {PARTITION} = $day", {"day": day}
+        )
+
+    def select(self, query: str, parameters: Mapping[str, object] | Sequence[object] | None = None) -> Any:
+        """What a query gives, as dictionaries. Opened as anybody would: not by the product."""
+        with duckdb.connect(str(self.folder / "warehouse.duckdb")) as connection:
+            connection.execute("set timezone = 'UTC'")
+            found = connection.execute(query, parameters)
+            names = [column[0] for column in found.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+    def stored(self, name: str, day: date) -> Extraction:
+        """What the warehouse knows of a day."""
+        with self.warehouse.get_connection() as connection:
+            return extractions(connection, MODULES[name].DATASET)[day]
+
+    def archived(self, name: str, day: date) -> ArchivedDay:
+        return self.archive.day("liveperson", name, day)
+
+    def truth(self, name: str, day: date) -> list[dict[str, Any]]:
+        """What a table should hold of a day, by the sandbox."""
+        return comparable(self.app.records(name, day))
+
+
+@dataclass
+class Materialized:
+    """A run that ended, and what it asked of the vendor."""
+
+    result: dg.ExecuteInProcessResult
+    requests: list[tuple[str, str]]
+
+    @property
+    def ok(self) -> bool:
+        return self.result.success
+
+    @property
+    def lists(self) -> list[str]:
+        """Paths of the lists that were asked for."""
+        return [path for _, path in self.requests if path.count("/") == 5]
+
+    @property
+    def downloads(self) -> list[str]:
+        """Paths of the files that were downloaded."""
+        return [path for _, path in self.requests if path.count("/") == 6]
+
+    @property
+    def days(self) -> dict[str, dg.AssetMaterialization]:
+        """The materialization of each day; a day that was logged twice is an error."""
+        found: dict[str, dg.AssetMaterialization] = {}
+        for event in self.result.get_asset_materialization_events():
+            materialization = event.step_materialization_data.materialization
+            assert materialization.partition
+            assert materialization.partition not in found
+            found[materialization.partition] = materialization
+        return found
+
+    def metadata(self, day: date) -> dict[str, Any]:
+        """What the UI shows of a day."""
+        return {name: value.value for name, value in self.days[str(day)].metadata.items()}
+
+    @property
+    def checks(self) -> dict[str, dg.AssetCheckEvaluation]:
+        return {evaluation.check_name: evaluation for evaluation in self.result.get_asset_check_evaluations()}
+
+    @property
+    def problem(self) -> str:
+        """What the UI shows of the step that failed."""
+        [event] = [event for event in self.result.all_events if event.is_step_failure]
+        failure = event.step_failure_data.user_failure_data
+        return (failure and failure.description) or str(event.step_failure_data.error)
+
+
+_QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
+
+
+def comparable(value: Any) -> Any:
+    """A stored value as the sandbox states it: epoch milliseconds, what is null and where it is from left out."""
+    if isinstance(value, datetime):
+        return round(value.timestamp() * 1000)
+    if isinstance(value, dict):
+        known = {name: comparable(inner) for name, inner in value.items() if name not in {PARTITION, *PROVENANCE}}
+        return {name: inner for name, inner in known.items() if inner is not None}
+    return [comparable(item) for item in value] if isinstance(value, list) else value
+
+
+def in_order(dataset: Dataset, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows as the sandbox states them, by their keys: a table has no order."""
+    return sorted(comparable(rows), key=lambda row: [str(row[name]) for name in dataset.primary_key])
+
+
+@contextmanager
+def altered(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection of somebody else's, who changes the warehouse by hand."""
+    with duckdb.connect(str(database)) as connection:
+        yield connection
