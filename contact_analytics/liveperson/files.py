@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import dataframely as dy
@@ -31,6 +32,8 @@ from contact_analytics.lib.schema import facts, wire_name
 from contact_analytics.liveperson.records import NAMESPACE
 
 _METADATA = NAMESPACE + "MetaData"
+_SMALL_BYTES = 128_000
+_BETWEEN = b"}\n{"
 
 
 class FileFormat:
@@ -88,36 +91,55 @@ class FileFormat:
         reason, the others are read. Memory: some four times the text.
         """
         envelope = self.production if _METADATA.encode() in text[:4096] else self.documented
-        try:
-            return Decoded(self._rows(read_strictly(text, envelope), envelope))
-        except pa.ArrowInvalid:
-            lines, rejected, unknown = self._normalized(text)
-            table = read_strictly(lines, self.documented, normalized=True)
-            return Decoded(self._rows(table, self.documented), rejected, unknown)
+        _, parts = self._parts(text, envelope, 0)
+        return Decoded(
+            pl.concat([part.frame for part in parts]),
+            [rejected for part in parts for rejected in part.rejected],
+            sum((part.unknown for part in parts), Counter[str]()),
+        )
 
-    def _rows(self, table: pa.Table, envelope: Record) -> pl.DataFrame:
-        before, frames = 0, list[pl.DataFrame]()
+    def _parts(self, text: bytes, envelope: Record, before: int) -> tuple[int, list[Decoded]]:
+        """How many documents a text has, and what they hold; `before` others come before them.
+
+        What cannot be read strictly is halved until it is small, so that one odd document costs little.
+        """
+        try:
+            table = read_strictly(text, envelope)
+            return table.num_rows, [Decoded(self._rows(table, envelope, before))]
+        except pa.ArrowInvalid:
+            middle = _middle(text)
+            if middle is None:
+                return self._normalized(text, before)
+            first, parts = self._parts(text[:middle], envelope, before)
+            second, others = self._parts(text[middle:], envelope, before + first)
+            return first + second, parts + others
+
+    def _rows(self, table: pa.Table, envelope: Record, before: int) -> pl.DataFrame:
+        frames = list[pl.DataFrame]()
         for batch in table.to_batches() or [pa.RecordBatch.from_pylist([], table.schema)]:
             frames.append(self._frame(batch, before, envelope))
             before += batch.num_rows
         return pl.concat(frames)
 
-    def _normalized(self, text: bytes) -> tuple[bytes, list[Rejected], Counter[str]]:
-        """The file normalized, record by record, without what had to be refused."""
+    def _normalized(self, text: bytes, before: int) -> tuple[int, list[Decoded]]:
+        """A text read tolerantly, document by document, without what had to be refused."""
         lines, rejected, unknown = list[str](), list[Rejected](), Counter[str]()
-        for document in documents(text):
-            findings = Findings()
+        number = before
+        for each in documents(text):
+            document = replace(each, number=before + each.number)
+            number, findings = document.number, Findings()
             try:
                 known = self._read(document, findings)
             except Fault as fault:
-                rejected.append(Rejected(document.number, str(fault), document.raw))
+                rejected.append(Rejected(number, str(fault), document.raw))
                 continue
             unknown.update(findings.unknown)
-            rejected += [Rejected(document.number, str(row.fault), _alone(document, row)) for row in findings.faulty]
+            rejected += [Rejected(number, str(row.fault), _alone(document, row)) for row in findings.faulty]
             if findings.extra and not self._has_rows(known):
-                rejected.append(Rejected(document.number, "holds no row of this dataset", document.raw))
+                rejected.append(Rejected(number, "holds no row of this dataset", document.raw))
             lines += [json.dumps(envelope, ensure_ascii=False) for envelope in self._split(known)]
-        return "\n".join(lines).encode(), rejected, unknown
+        table = read_strictly("\n".join(lines).encode(), self.documented, normalized=True)
+        return number - before, [Decoded(self._rows(table, self.documented, before), rejected, unknown)]
 
     def _read(self, document: Document, findings: Findings) -> dict[str, Any]:
         """An envelope in the documented encoding, whichever of the two it came in."""
@@ -242,6 +264,16 @@ class FileFormat:
             ensure_ascii=False,
             separators=(",", ":"),
         ).encode()
+
+
+def _middle(text: bytes) -> int | None:
+    """Where a text can be cut in two between documents; None where it is small, or no line ends one."""
+    if len(text) <= _SMALL_BYTES:
+        return None
+    # Within a document a comma stands between two objects, so these bytes always lie between two documents.
+    end = text.find(_BETWEEN, len(text) // 2)
+    end = end if end >= 0 else text.rfind(_BETWEEN)
+    return end + 2 if end >= 0 else None
 
 
 def _branches(known: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
