@@ -135,7 +135,17 @@ def _sandbox(scale: float) -> Iterator[str]:
         os.environ.update(environment(url))
         os.environ["CONTACT_ANALYTICS_WAREHOUSE"] = str(DEMO / "contact_analytics.duckdb")
         os.environ["CONTACT_ANALYTICS_ARCHIVE"] = str(DEMO / "archive")
+        os.environ["CONTACT_ANALYTICS_START_DATE"] = _first_partition()
         yield url
+
+
+def _first_partition() -> str:
+    """The demonstration's first day: the oldest that the sandbox had when it first ran, and the same ever after."""
+    known = DEMO / "first_partition"
+    if not known.exists():
+        DEMO.mkdir(parents=True, exist_ok=True, mode=0o700)
+        known.write_text(str(datetime.now(UTC).date() - timedelta(days=DAYS)))
+    return known.read_text()
 
 
 def _home(folder: Path) -> Path:
