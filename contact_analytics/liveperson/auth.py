@@ -1,5 +1,6 @@
 """LivePerson's two ways to authenticate a request: an API key that signs it, and an OAuth 2.0 client's token."""
 
+import re
 from collections.abc import Callable, Generator
 from threading import Lock
 from time import monotonic
@@ -7,10 +8,13 @@ from time import monotonic
 import httpx
 from oauthlib.oauth1 import SIGNATURE_HMAC_SHA1, Client
 
-from contact_analytics.lib.errors import ApiUnavailable, CredentialsRejected, UnexpectedAnswer
-from contact_analytics.lib.http import excerpt, same_site, shown
+from contact_analytics.lib.errors import UnexpectedAnswer
+from contact_analytics.lib.http import Api, check
+from contact_analytics.lib.links import same_site, shown
 
 _RENEW_SECONDS_EARLY = 60
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+_API = Api("LivePerson", "Check LIVEPERSON_CLIENT_ID and LIVEPERSON_CLIENT_SECRET and that the application is enabled.")
 
 
 class OAuth1(httpx.Auth):
@@ -29,7 +33,14 @@ class OAuth1(httpx.Auth):
         )
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        _, headers, _ = self._client.sign(str(request.url), http_method=request.method)
+        url, method = str(request.url), request.method
+        try:
+            _, headers, _ = self._client.sign(url, http_method=method)  # pyright: ignore[reportArgumentType]
+        except ValueError:  # It repeats the query.
+            raise UnexpectedAnswer(
+                f"LivePerson: the link {shown(url)} has a query that OAuth 1.0a cannot sign.",
+                "It was not followed. Use OAuth 2.0: set LIVEPERSON_CLIENT_ID and LIVEPERSON_CLIENT_SECRET instead.",
+            ) from None
         request.headers["Authorization"] = headers["Authorization"]
         yield request
 
@@ -48,7 +59,7 @@ class ClientCredentials(httpx.Auth):
         token = self._token if self._clock() < self._renew_at else (yield from self._renewed(self._token))
         request.headers["Authorization"] = f"Bearer {token}"
         response = yield request
-        if response.status_code == httpx.codes.UNAUTHORIZED:
+        if response.status_code == 401:
             response.read()
             token = yield from self._renewed(token)
             request.headers["Authorization"] = f"Bearer {token}"
@@ -59,15 +70,14 @@ class ClientCredentials(httpx.Auth):
         with self._lock:
             if self._token != known and self._clock() < self._renew_at:
                 return self._token
-            url = self._token_url()
             form = {
                 "client_id": self._client_id,
                 "client_secret": self._client_secret,
                 "grant_type": "client_credentials",
             }
-            response = yield httpx.Request("POST", url, data=form)
+            response = yield httpx.Request("POST", self._token_url(), data=form)
             response.read()
-            self._token, seconds = _token(response, url)
+            self._token, seconds = _token(response)
             self._renew_at = self._clock() + seconds - min(_RENEW_SECONDS_EARLY, seconds / 2)
             return self._token
 
@@ -79,25 +89,24 @@ class SameSite(httpx.Auth):
         self._auth, self._base_url = auth, base_url
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        if same_site(str(request.url), self._base_url):
+        if same_site(request.url, self._base_url):
             yield from self._auth.sync_auth_flow(request)
         else:
             yield request
 
 
-def _token(response: httpx.Response, url: str) -> tuple[str, float]:
-    asked = f"LivePerson: POST {shown(url)} was answered {response.status_code}"
-    if response.status_code == httpx.codes.TOO_MANY_REQUESTS or response.is_server_error:
-        raise ApiUnavailable(f"{asked}: {excerpt(response)}", "Nothing stored was changed. Try again later.")
-    if response.is_client_error:
-        raise CredentialsRejected(
-            f"{asked}: {excerpt(response)}",
-            "Check LIVEPERSON_CLIENT_ID and LIVEPERSON_CLIENT_SECRET and that the application is enabled.",
-        )
+def _token(response: httpx.Response) -> tuple[str, float]:
+    """The token in an answer, and the seconds that it is good for."""
+    check(response, _API, refused=(400, 401, 403))
     try:
-        answer = response.json() if response.is_success else {}
-        return str(answer["access_token"]), float(answer.get("expires_in", 3600))
-    except (ValueError, KeyError, TypeError, AttributeError):
+        answer = response.json()
+        token, seconds = answer["access_token"], float(answer.get("expires_in", 3600))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        token, seconds = None, 0.0
+    # It becomes a header, and the error about a header that cannot be sent would show it.
+    if not isinstance(token, str) or not _TOKEN.fullmatch(token):
         raise UnexpectedAnswer(
-            f"{asked} without an access_token.", "Try again later; check LIVEPERSON_DOMAIN_URL if it stays so."
-        ) from None
+            f"LivePerson: POST {shown(response.request.url)} was answered {response.status_code} without a token.",
+            "Try again later; check LIVEPERSON_DOMAIN_URL if it stays so.",
+        )
+    return token, seconds

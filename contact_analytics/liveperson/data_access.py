@@ -3,7 +3,8 @@
 Source: LivePerson's Data Access API pages; what is inferred is said where it is used.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -26,11 +27,10 @@ from contact_analytics.lib.http import (
     Caller,
     RetryRule,
     Tally,
-    check_scheme,
     excerpt,
     quiet_logs,
-    shown,
 )
+from contact_analytics.lib.links import check_scheme, followed, shown
 from contact_analytics.liveperson.auth import ClientCredentials, OAuth1, SameSite
 from contact_analytics.liveperson.domain import base_uri
 
@@ -40,7 +40,9 @@ LATENESS = timedelta(hours=6)
 # A file covers an hour. The bounds of a window are documented nowhere, so one hour more is asked on each side, and
 # files are taken by their scope.
 _SCOPE = timedelta(hours=1)
-_NO_FILES = "No Available Files"
+_BLANK = b" \t\r\n\xef\xbb\xbf"
+_NO_FILES = b"No Available Files"
+_ACCOUNT = re.compile(r"[a-zA-Z0-9_]{1,20}")
 _API = Api(
     "LivePerson Data Access",
     "Check the API key's four values or the OAuth client in the settings, that the key is for this account, and that "
@@ -53,46 +55,45 @@ class LivePersonDataAccessResource(dg.ConfigurableResource[None]):
 
     account_id: str = Field(default="", description="LivePerson account (LIVEPERSON_ACCOUNT_ID).")
     region: str = Field(default="", description="Data centre: us, uk or apac (LIVEPERSON_REGION).")
-    app_key: str = Field(default="", description="OAuth 1.0a: app key.")
-    app_secret: str = Field(default="", description="OAuth 1.0a: app secret.")
-    access_token: str = Field(default="", description="OAuth 1.0a: access token.")
-    access_token_secret: str = Field(default="", description="OAuth 1.0a: access token secret.")
-    client_id: str = Field(default="", description="OAuth 2.0: client id; used where there is no app key.")
-    client_secret: str = Field(default="", description="OAuth 2.0: client secret.")
+    app_key: str = Field(default="", repr=False, description="OAuth 1.0a: app key.")
+    app_secret: str = Field(default="", repr=False, description="OAuth 1.0a: app secret.")
+    access_token: str = Field(default="", repr=False, description="OAuth 1.0a: access token.")
+    access_token_secret: str = Field(default="", repr=False, description="OAuth 1.0a: access token secret.")
+    client_id: str = Field(default="", repr=False, description="OAuth 2.0: client id; used where there is no app key.")
+    client_secret: str = Field(default="", repr=False, description="OAuth 2.0: client secret.")
     data_access_url: str = Field(default="", description="Base URL instead of the region's.")
     domain_url: str = Field(default="https://api.liveperson.net", description="Base URL of the domain lookup.")
     retry_wait_seconds: float = Field(default=1, ge=0, description="Unit of the waits between tries, in seconds.")
 
-    def transport(self) -> httpx.BaseTransport:
-        """How requests travel; tests put the sandbox here."""
-        return httpx.HTTPTransport()
+    def transport(self) -> httpx.BaseTransport | None:
+        """How requests travel, instead of httpx's own way, which goes through the environment's proxies."""
+        return None
 
     @contextmanager
-    def connect(self) -> Iterator["DataAccess"]:
+    def connect(self) -> Generator["DataAccess"]:
         """The API, ready to be asked. Raises `ConfigurationError` before any request if a setting is missing."""
         quiet_logs()
         base_url = self._base_url()
         rule = RetryRule(unit=self.retry_wait_seconds)
-        transport = self.transport()
-        with httpx.Client(transport=transport, timeout=TIMEOUT) as anonymous:
-
-            def token_url() -> str:
-                sentinel = base_uri(
-                    Caller(anonymous, _API, rule, Tally()),
-                    check_scheme(self.domain_url, "LIVEPERSON_DOMAIN_URL"),
-                    self.account_id,
-                    "sentinel",
-                )
-                return f"{sentinel}/sentinel/api/v2/account/{self.account_id}/app/token"
-
-            auth = SameSite(self._auth(token_url), base_url)
-            with httpx.Client(transport=transport, timeout=TIMEOUT, auth=auth, base_url=base_url) as client:
+        with self._client() as anonymous:
+            auth = SameSite(self._auth(Caller(anonymous, _API, rule, Tally())), base_url)
+            with self._client(auth=auth, base_url=base_url) as client:
                 yield DataAccess(client, self.account_id, rule)
+
+    def _client(self, auth: httpx.Auth | None = None, base_url: str = "") -> httpx.Client:
+        # Plain http is loopback, which no proxy can reach.
+        mounts = {"http://": None}
+        return httpx.Client(auth=auth, base_url=base_url, transport=self.transport(), mounts=mounts, timeout=TIMEOUT)
 
     def _base_url(self) -> str:
         if not self.account_id:
             raise ConfigurationError(
                 "No LivePerson account is set.", "Set LIVEPERSON_ACCOUNT_ID (see .env.example) and restart."
+            )
+        if not _ACCOUNT.fullmatch(self.account_id):
+            raise ConfigurationError(
+                f"LIVEPERSON_ACCOUNT_ID is {self.account_id!r}, which is no account of LivePerson's.",
+                "It is up to 20 letters, digits and underscores, without spaces.",
             )
         if self.data_access_url:
             return check_scheme(self.data_access_url, "LIVEPERSON_DATA_ACCESS_URL")
@@ -103,7 +104,7 @@ class LivePersonDataAccessResource(dg.ConfigurableResource[None]):
             )
         return f"https://{REGIONS[self.region.lower()]}"
 
-    def _auth(self, token_url: Callable[[], str]) -> httpx.Auth:
+    def _auth(self, anonymous: Caller) -> httpx.Auth:
         key = {
             "LIVEPERSON_APP_KEY": self.app_key,
             "LIVEPERSON_APP_SECRET": self.app_secret,
@@ -111,11 +112,18 @@ class LivePersonDataAccessResource(dg.ConfigurableResource[None]):
             "LIVEPERSON_ACCESS_TOKEN_SECRET": self.access_token_secret,
         }
         client = {"LIVEPERSON_CLIENT_ID": self.client_id, "LIVEPERSON_CLIENT_SECRET": self.client_secret}
-        if all(client.values()) and not all(key.values()):
-            return ClientCredentials(token_url, self.client_id, self.client_secret)
         if all(key.values()):
             return OAuth1(*key.values())
-        missing = [name for name, value in (key if any(key.values()) else key | client).items() if not value]
+        if all(client.values()):
+            domain_url = check_scheme(self.domain_url, "LIVEPERSON_DOMAIN_URL")
+
+            def token_url() -> str:
+                sentinel = base_uri(anonymous, domain_url, self.account_id, "sentinel")
+                return f"{sentinel}/sentinel/api/v2/account/{self.account_id}/app/token"
+
+            return ClientCredentials(token_url, self.client_id, self.client_secret)
+        begun = [group for group in (key, client) if any(group.values())] or [key, client]
+        missing = [name for group in begun for name, value in group.items() if not value]
         raise ConfigurationError(
             f"LivePerson credentials are not complete: {', '.join(missing)} not set.",
             "Set the four values of an API key (OAuth 1.0a), or LIVEPERSON_CLIENT_ID and _SECRET (OAuth 2.0).",
@@ -136,8 +144,8 @@ class DataAccess:
             answer = _json(Caller(self._client, _API, self._rule, tally).get(path))
             try:
                 links = answer["le"]["link"]
-                self._methods = {link["@rel"]: link["@href"] for link in ([links] if isinstance(links, dict) else links)}
-            except (KeyError, TypeError) as error:
+                self._methods = {_text(link, "@rel"): _text(link, "@href") for link in _entries(links)}
+            except (KeyError, TypeError, ValueError) as error:
                 raise UnexpectedAnswer(
                     f"{_API.name}: the base resource {path} lists no links ({type(error).__name__}: {error}).",
                     "Check LIVEPERSON_DATA_ACCESS_URL.",
@@ -155,15 +163,17 @@ class DataAccess:
         """The files of a window. A window that the server cannot answer in time is asked for in halves."""
         methods = self.base_resource(tally)
         if method not in methods:
+            has = ", ".join(methods) or "nothing"
             raise RequestRejected(
-                f"{_API.name}: the account {self._account_id} has no {method}; it has {', '.join(methods) or 'nothing'}.",
+                f"{_API.name}: the account {self._account_id} has no {method}; it has {has}.",
                 "Each data type is enabled by LivePerson: ask the account manager to enable this one.",
             )
+        link = followed(methods[method], self._client.base_url, _API.name)
         window = {"startTime": _milliseconds(start), "endTime": _milliseconds(end)}
         divisible = end - start > 4 * _SCOPE
         try:
             answer = Caller(self._client, _API, self._rule, tally).get(
-                methods[method], params=window, accept=_says_no_files, retry_timeouts=not divisible
+                link, params=window, accept=_says_no_files, retry_timeouts=not divisible
             )
         except RequestTimedOut:
             if not divisible:
@@ -178,15 +188,13 @@ class DataAccess:
 
     def download(self, file: ListedFile, archived: ArchivedDay, tally: Tally) -> ArchivedFile:
         """Fetch a file into the archive, whole or not at all."""
-        check_scheme(file.url, "the link of a file")
+        link = followed(file.url, self._client.base_url, _API.name)
 
         def keep(response: httpx.Response) -> ArchivedFile:
             announced = response.headers.get("Content-Length", "")
-            stored = archived.store(file, _not_html(response), length=int(announced) if announced.isdigit() else None)
-            tally.count(bytes=stored.bytes)
-            return stored
+            return archived.store(file, _not_html(response), length=int(announced) if announced.isdecimal() else None)
 
-        return Caller(self._client, _API, self._rule, tally).stream(file.url, keep)
+        return Caller(self._client, _API, self._rule, tally).stream(link, keep)
 
 
 METHODS = {
@@ -199,29 +207,53 @@ METHODS = {
 
 def _says_no_files(answer: httpx.Response) -> bool:
     """LivePerson's word for an empty window comes with an error status (observed, the status is not recorded)."""
-    return not answer.is_success and answer.status_code not in (401, 403, 429) and _NO_FILES in answer.text
+    return not answer.is_success and answer.status_code not in (401, 403, 429) and _NO_FILES in answer.content
 
 
 def _listed(answer: Any, asked: str) -> list[ListedFile]:
     try:
-        files = answer["dataAccessFiles"]["file"]
-        return [_file(entry) for entry in ([files] if isinstance(files, dict) else files)]
-    except (KeyError, TypeError, ValueError) as error:
+        files: dict[str, ListedFile] = {}
+        for entry in _entries(answer["dataAccessFiles"]["file"]):
+            file = _file(entry)
+            known = files.setdefault(file.name, file)
+            if (known.scope_start, known.scope_end) != (file.scope_start, file.scope_end):
+                raise ValueError(f"{file.name} is listed with two scopes")
+        return list(files.values())
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise UnexpectedAnswer(
             f"{_API.name}: the list {asked} has an unknown shape ({type(error).__name__}: {error}).",
             "It is not taken for an empty one. Report it: the vendor's format has changed.",
         ) from error
 
 
-def _file(entry: dict[str, str]) -> ListedFile:
+def _file(entry: Any) -> ListedFile:
     """A list entry. Names come with and without `.gz` for the same file, so the archive's name always has it."""
-    start, end = (datetime.fromisoformat(entry[key]) for key in ("@scopeStartDate", "@scopeEndDate"))
+    start, end = (datetime.fromisoformat(_text(entry, key)) for key in ("@scopeStartDate", "@scopeEndDate"))
+    name = _text(entry, "@name").removesuffix(".gz")
     if start.tzinfo is None or end.tzinfo is None:
-        raise ValueError(f"{entry['@name']} has a scope without an offset")
-    name = entry["@name"].removesuffix(".gz")
+        raise ValueError(f"{name} has a scope without an offset")
+    if not start < end:
+        raise ValueError(f"{name} has a scope that ends before it begins")
     if not name:
         raise ValueError("a file without a name")
-    return ListedFile(f"{name}.gz", entry["@href"], start.astimezone(UTC), end.astimezone(UTC))
+    return ListedFile(f"{name}.gz", _text(entry, "@href"), start.astimezone(UTC), end.astimezone(UTC))
+
+
+def _entries(value: Any) -> list[Any]:
+    """A list, which a single entry may stand for."""
+    if isinstance(value, dict):
+        return [value]
+    if not isinstance(value, list):
+        raise TypeError(f"{type(value).__name__} instead of a list")
+    return value
+
+
+def _text(entry: Any, key: str) -> str:
+    value = entry[key]
+    if not isinstance(value, str):
+        raise TypeError(f"{key} is no text")
+    value.encode()  # JSON can hold halves of characters, which nothing behind it can.
+    return value
 
 
 def _in_order(files: Iterable[ListedFile]) -> list[ListedFile]:
@@ -231,7 +263,7 @@ def _in_order(files: Iterable[ListedFile]) -> list[ListedFile]:
 def _json(response: httpx.Response) -> Any:
     try:
         return response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         raise UnexpectedAnswer(
             f"{_API.name}: {shown(response.request.url)} was answered {response.status_code} without JSON: "
             f"{excerpt(response)}",
@@ -241,19 +273,20 @@ def _json(response: httpx.Response) -> Any:
 
 def _not_html(response: httpx.Response) -> Iterator[bytes]:
     """A body's bytes as received, unless it is a web page."""
-    chunks = response.iter_raw()
-    first = next(chunks, b"")
-    if first.lstrip()[:1] == b"<":
+    chunks, head = response.iter_raw(), b""
+    for chunk in chunks:
+        head += chunk
+        if head.strip(_BLANK):
+            break
+    if head.lstrip(_BLANK).startswith(b"<"):
         raise UnexpectedAnswer(
             f"{_API.name}: {shown(response.request.url)} was answered {response.status_code} with a web page instead "
-            f"of a file: “{first[:120].decode(errors='replace')}”.",
+            "of a file.",
             "Nothing of it was kept. A proxy or a login page may stand in between: check the network.",
         )
-    yield first
+    yield head
     yield from chunks
 
 
 def _milliseconds(instant: datetime) -> str:
     return str(round(instant.timestamp() * 1000))
-
-
