@@ -13,8 +13,10 @@ import duckdb
 import httpx
 
 from contact_analytics.lib.archive import ArchivedDay, ArchiveResource
+from contact_analytics.lib.asset_options import daily_table
 from contact_analytics.lib.dataset import PARTITION, Dataset
-from contact_analytics.lib.warehouse import Extraction, WarehouseResource, extractions
+from contact_analytics.lib.extractions import Extraction, extractions
+from contact_analytics.lib.warehouse import WarehouseResource
 from contact_analytics.liveperson import agent_activity, engagement, survey, web_session
 from contact_analytics.liveperson.data_access import LivePersonDataAccessResource
 from contact_analytics.sandbox.liveperson_data_access import LivePersonDataAccess
@@ -39,7 +41,7 @@ class _Chunks(httpx.SyncByteStream):
 
 
 class Wire(httpx.MockTransport):
-    """A transport whose bodies arrive in chunks as they do over a network: `httpx.Response(content=…)` is read already."""
+    """A transport whose bodies arrive in chunks, as over a network: those of `MockTransport` are read already."""
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         answer = super().handle_request(request)
@@ -69,8 +71,8 @@ class Place:
     """A sandbox, and a folder with a warehouse and an archive that is filled from it."""
 
     folder: Path
+    instance: dg.DagsterInstance
     app: LivePersonDataAccess = field(default_factory=lambda: LivePersonDataAccess(scale=0.02))
-    instance: dg.DagsterInstance = field(default_factory=dg.DagsterInstance.ephemeral)
 
     @property
     def warehouse(self) -> WarehouseResource:
@@ -104,7 +106,7 @@ class Place:
 
     def materialize(self, name: str, first: date, last: date | None = None, **config: Any) -> "Materialized":
         """Materialize the days of an asset as a backfill does; `config` is the asset's."""
-        return self.run(getattr(MODULES[name], name), first, last, **config)
+        return self.run(impatient(name), first, last, **config)
 
     def run(self, asset: dg.AssetsDefinition, first: date, last: date | None = None, **options: Any) -> "Materialized":
         """`resources` among the options replace those of the place; the others are the asset's config."""
@@ -126,9 +128,7 @@ class Place:
     def rows(self, name: str, day: date | None = None) -> list[dict[str, Any]]:
         """The rows of a table, or of one of its days."""
         dataset = MODULES[name].DATASET
-        return self.select(
-            f"select * from {dataset.sql_name} where $day is null or {PARTITION} = $day", {"day": day}
-        )
+        return self.select(f"select * from {dataset.sql_name} where $day is null or {PARTITION} = $day", {"day": day})
 
     def select(self, query: str, parameters: Mapping[str, object] | Sequence[object] | None = None) -> Any:
         """What a query gives, as dictionaries. Opened as anybody would: not by the product."""
@@ -200,6 +200,14 @@ class Materialized:
 
 
 _QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
+
+
+def impatient(name: str, retries: int = 0) -> dg.AssetsDefinition:
+    """A daily asset whose step is retried at once or not at all, instead of after minutes."""
+    module = MODULES[name]
+    policy = dg.RetryPolicy(max_retries=retries, delay=0) if retries else None
+    options = daily_table(module.DATASET, module.PARTITIONS) | {"retry_policy": policy}
+    return dg.asset(**options)(getattr(module, name).op.compute_fn.decorated_fn)
 
 
 def comparable(value: Any) -> Any:

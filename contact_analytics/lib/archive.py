@@ -9,25 +9,32 @@ import hashlib
 import json
 import os
 import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from threading import Lock
+from typing import IO, Any
 from urllib.parse import quote
 from uuid import uuid4
 
 import dagster as dg
+from filelock import FileLock
 from upath import UPath
 
 from contact_analytics.lib.errors import ConfigurationError, FileUnreadable
-from contact_analytics.lib.http import CutShort, shown
+from contact_analytics.lib.http import CutShort
+from contact_analytics.lib.links import shown
 
 MANIFEST = "manifest.json"
 _GZIP = b"\x1f\x8b"
+_BLANK = b" \t\r\n\xef\xbb\xbf"
 _CHUNK_BYTES = 1 << 20
 _LONGEST_NAME = 200
+_TIMES = ("scope_start", "scope_end", "fetched_at")
+_LOCK_SECONDS = 60
+_ABANDONED = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -63,7 +70,10 @@ class ArchiveResource(dg.ConfigurableResource[None]):
 
 
 class ArchivedDay:
-    """One day of one dataset in the archive. Files may be stored from several threads."""
+    """One day of one dataset in the archive.
+
+    Files may be stored from several threads, and in a local folder from several processes.
+    """
 
     def __init__(self, folder: UPath) -> None:
         self.folder = folder
@@ -71,66 +81,53 @@ class ArchivedDay:
         self._lock = Lock()
 
     def files(self) -> list[ArchivedFile]:
-        """What the manifest lists, by scope and name; a file that is gone or has another size is not listed."""
-        kept = (file for file in self._manifest().values() if self._size(file.name) == file.bytes)
-        return sorted(kept, key=lambda file: (file.scope_start, file.name))
+        """What the manifest lists, by scope and name."""
+        return sorted(self._manifest().values(), key=lambda file: (file.scope_start, file.name))
 
     def holds(self, file: ListedFile) -> ArchivedFile | None:
-        """The file, if the archive has it whole.
+        """The file, if the archive has it whole: with the size and digest that it was stored with.
 
         A file has its name only when it is whole, so one that a killed run did not get into the manifest is taken up.
         """
-        known, size = self._manifest().get(file.name), self._size(file.name)
-        if size is None or (known and known.bytes != size):
-            return None
-        if known:
-            return known
-        data = (self.folder / stored_name(file.name)).read_bytes()
-        return self._enter(file, len(data), hashlib.sha256(data).hexdigest())
+        path, known = self._path(file.name), self._manifest().get(file.name)
+        with self._reachable():
+            try:
+                if known and path.stat().st_size != known.bytes:
+                    return None
+                if known:
+                    return known if _sha256(path) == known.sha256 else None
+                body = Body()
+                for chunk in _chunks(path):
+                    body.feed(chunk)
+                body.finish()
+            except (FileNotFoundError, CutShort):
+                return None
+            return self._enter(file, body)
 
     def store(self, file: ListedFile, chunks: Iterable[bytes], *, length: int | None = None) -> ArchivedFile:
         """Keep a file as its chunks arrive; `length` is the size in bytes that the vendor announced.
 
         Raises `CutShort` when the body has another length or ends within a gzip member; nothing is kept then.
         """
-        target = self.folder / stored_name(file.name)
-        temporary = self.folder / f".{uuid4().hex}.part"
-        digest, check, size = hashlib.sha256(), GzipCheck(), 0
-        try:
+        body = Body()
+        with self._reachable():
             self._make_folder()
-            with self._create(temporary) as out:
+            self._sweep(datetime.now(UTC))
+            with self._replacing(self._path(file.name)) as out:
                 for chunk in chunks:
-                    digest.update(chunk)
-                    check.feed(chunk)
-                    size += len(chunk)
+                    body.feed(chunk)
                     out.write(chunk)
-            if length is not None and size != length:
-                raise CutShort(f"{size:,} of {length:,} bytes arrived")
-            check.finish()
-            self._rename(temporary, target)
-            return self._enter(file, size, digest.hexdigest())
-        except OSError as error:
-            raise _unwritable(self.folder, error) from error
-        finally:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
-
-    def _enter(self, file: ListedFile, size: int, sha256: str) -> ArchivedFile:
-        entry = ArchivedFile(
-            file.name, shown(file.url), file.scope_start, file.scope_end, size, sha256, datetime.now(UTC)
-        )
-        with self._lock:
-            self._write_manifest(self._manifest() | {file.name: entry})
-        return entry
+                body.finish(length)
+            return self._enter(file, body)
 
     def read(self, file: ArchivedFile) -> bytes:
         """The file's text: verified by its digest, decompressed, all gzip members in turn."""
-        path = self.folder / stored_name(file.name)
-        remedy = f"Materialize the day again with `refetch: true` while the vendor has it; the file is {path}."
+        path = self._path(file.name)
+        remedy = f"Materialize the day again while the vendor has it: the file is fetched again then. It is {path}."
         try:
             data = path.read_bytes()
         except OSError as error:
-            raise FileUnreadable(f"The archived file {file.name} cannot be read: {error}.", remedy) from error
+            raise FileUnreadable(f"The archived file {file.name} cannot be read: {_reason(error)}.", remedy) from error
         if hashlib.sha256(data).hexdigest() != file.sha256:
             raise FileUnreadable(f"The archived file {file.name} is not the one that was stored (SHA-256).", remedy)
         try:
@@ -138,87 +135,134 @@ class ArchivedDay:
         except CutShort as error:
             raise FileUnreadable(f"The archived file {file.name} is damaged: {error}.", remedy) from error
 
+    def _path(self, name: str) -> UPath:
+        return self.folder / stored_name(name)
+
+    def _enter(self, file: ListedFile, body: "Body") -> ArchivedFile:
+        scope, source = (file.scope_start, file.scope_end), shown(file.url)
+        entry = ArchivedFile(file.name, source, *scope, body.size, body.sha256, datetime.now(UTC))
+        # Stores other than a folder have no lock that we could share: there, one run a day at a time.
+        lock = FileLock((self.folder / ".lock").path, _LOCK_SECONDS, mode=0o600) if self._local else nullcontext()
+        with self._lock, lock:
+            files = self._manifest() | {file.name: entry}
+            entries = [asdict(files[name]) for name in sorted(files)]
+            with self._replacing(self.folder / MANIFEST) as out:
+                out.write(json.dumps(entries, default=datetime.isoformat, indent=1).encode())
+        return entry
+
     def _manifest(self) -> dict[str, ArchivedFile]:
+        path = self.folder / MANIFEST
+        with self._reachable():
+            try:
+                text = path.read_bytes()
+            except FileNotFoundError:
+                return {}
         try:
-            entries = json.loads((self.folder / MANIFEST).read_text())
-        except FileNotFoundError:
-            return {}
-        except ValueError as error:
+            return {entry["name"]: _entry(entry) for entry in json.loads(text)}
+        except (ValueError, TypeError, KeyError) as error:
             raise FileUnreadable(
-                f"The archive's {self.folder / MANIFEST} is not valid JSON: {error}.",
-                "Move it away; materialize the day with `refetch: true` while the vendor has it.",
+                f"The archive's {path} is damaged: {type(error).__name__}: {error}.",
+                "Put a copy of it back. Without one, move it away and materialize the day while the vendor has it: "
+                "the files beside it are taken up again.",
             ) from error
-        return {entry["name"]: _entry(entry) for entry in entries}
-
-    def _write_manifest(self, files: dict[str, ArchivedFile]) -> None:
-        entries = [asdict(files[name]) for name in sorted(files)]
-        temporary = self.folder / f".{uuid4().hex}.part"
-        with self._create(temporary) as out:
-            out.write(json.dumps(entries, default=datetime.isoformat, indent=1).encode())
-        self._rename(temporary, self.folder / MANIFEST)
-
-    def _size(self, name: str) -> int | None:
-        try:
-            return (self.folder / stored_name(name)).stat().st_size
-        except FileNotFoundError:
-            return None
 
     def _make_folder(self) -> None:
         """Customers' conversations lie here: folders that we make are the owner's alone."""
         if self._local:
             for folder in reversed([self.folder, *self.folder.parents]):
                 if not folder.exists():
-                    Path(str(folder)).mkdir(mode=0o700, exist_ok=True)
+                    folder.mkdir(mode=0o700, exist_ok=True)
+
+    def _sweep(self, now: datetime) -> None:
+        """Remove what a killed run left half-written; no download lasts for a day."""
+        if self._local:
+            for part in self.folder.glob(".*.part"):
+                with suppress(FileNotFoundError):
+                    if now.timestamp() - part.stat().st_mtime > _ABANDONED.total_seconds():
+                        part.unlink()
 
     @contextmanager
-    def _create(self, path: UPath) -> Iterator["_Out"]:
-        if self._local:
-            with os.fdopen(os.open(str(path), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as out:
-                yield out
-                out.flush()
-                os.fsync(out.fileno())
-        else:
-            with path.open("wb") as out:
-                yield out
+    def _replacing(self, target: UPath) -> Generator[IO[bytes]]:
+        """A file that takes its name when it is complete, and is gone if it does not get there."""
+        temporary = self.folder / f".{uuid4().hex}.part"
+        try:
+            if self._local:
+                with os.fdopen(os.open(temporary.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as out:
+                    yield out
+                    out.flush()
+                    os.fsync(out.fileno())
+                Path(temporary.path).replace(target.path)
+            else:
+                with temporary.open("wb") as out:
+                    yield out
+                temporary.rename(target)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
 
-    def _rename(self, temporary: UPath, target: UPath) -> None:
-        if self._local:
-            os.replace(str(temporary), str(target))  # noqa: PTH105 - atomic; UPath.rename copies on other stores
-        else:
-            temporary.rename(target)
+    @contextmanager
+    def _reachable(self) -> Generator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise ConfigurationError(
+                f"The archive folder {self.folder} cannot be read or written: {_reason(error)}.",
+                "Check CONTACT_ANALYTICS_ARCHIVE, its permissions and free space. Nothing stored was changed.",
+            ) from error
 
 
-class GzipCheck:
-    """Follows a body as it arrives: a gzip file must end with its last member's trailer, other bodies must be JSON."""
+class Body:
+    """A body as it arrives: its size, its digest, and whether it is whole.
+
+    A gzip file must end with its last member's trailer; any other file is JSON and begins and ends as JSON does.
+    """
 
     def __init__(self) -> None:
-        self._head, self._gzip = b"", None
-        self._member: zlib._Decompress | None = None
-        self._rest = b""
+        self.size = 0
+        self._digest = hashlib.sha256()
+        self._head = self._first = self._last = b""
+        self._member, self._within = zlib.decompressobj(wbits=31), False
+
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
 
     def feed(self, chunk: bytes) -> None:
+        self._digest.update(chunk)
+        self.size += len(chunk)
         if len(self._head) < len(_GZIP):
-            self._head += chunk[: len(_GZIP)]
-        self._rest += chunk
-        if not self._head.startswith(_GZIP):
-            self._rest = b""
+            chunk = self._head = self._head + chunk
+        if len(self._head) < len(_GZIP):
             return
-        while self._rest:
-            self._member = self._member or zlib.decompressobj(wbits=31)
+        if self._head.startswith(_GZIP):
+            self._inflate(chunk)
+        else:
+            self._first = self._first or chunk.lstrip(_BLANK)[:1]
+            self._last = chunk.rstrip(_BLANK)[-1:] or self._last
+
+    def finish(self, length: int | None = None) -> None:
+        """Raise `CutShort` unless the body is whole; `length` is the size in bytes that was announced."""
+        if length is not None and self.size != length:
+            raise CutShort(f"{self.size:,} of {length:,} bytes arrived")
+        if not self.size:
+            raise CutShort("the body is empty")
+        if self._within:
+            raise CutShort("it ends within a gzip member")
+        if not self._head.startswith(_GZIP) and self._first + self._last not in (b"{}", b"[]"):
+            raise CutShort("it is neither gzip nor whole JSON")
+
+    def _inflate(self, data: bytes) -> None:
+        while data := data if self._within else data.lstrip(b"\x00"):
+            self._within = True
             try:
-                self._member.decompress(self._rest)
+                self._member.decompress(data)
             except zlib.error as error:
                 raise CutShort(f"damaged gzip: {error}") from error
-            self._rest = self._member.unused_data.lstrip(b"\x00") if self._member.eof else b""
-            self._member = None if self._member.eof else self._member
-
-    def finish(self) -> None:
-        if not self._head:
-            raise CutShort("the body is empty")
-        if self._member is not None:
-            raise CutShort("it ends within a gzip member")
-        if not self._head.startswith(_GZIP) and self._head[:1] not in b"{[ \r\n\t\xef":
-            raise CutShort("it is neither gzip nor JSON")
+            if not self._member.eof:
+                return
+            data = self._member.unused_data
+            self._member, self._within = zlib.decompressobj(wbits=31), False
 
 
 def gunzip(data: bytes) -> bytes:
@@ -239,21 +283,35 @@ def gunzip(data: bytes) -> bytes:
 
 
 def stored_name(name: str) -> str:
-    """A vendor's file name as a name in the archive: one path part, whatever the vendor calls it."""
-    safe = quote(name, safe=" ").replace("~", "%7E")
+    """A vendor's file name as a name in the archive: one path part, whatever the vendor calls it, and its alone.
+
+    Only names that cannot be kept as they are get a `~`, with a digest of the name behind it.
+    """
+    safe = quote(name, safe=" ", errors="surrogatepass").replace("~", "%7E")
     safe = safe.replace(".", "%2E", 1) if safe.startswith(".") else safe
-    if not safe or len(safe) > _LONGEST_NAME:
-        safe = f"{safe[:_LONGEST_NAME - 70]}-{hashlib.sha256(name.encode()).hexdigest()}"
+    if not safe or len(safe) > _LONGEST_NAME or safe.lower() == MANIFEST:
+        digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()
+        safe = f"{safe[: _LONGEST_NAME - 1 - len(digest)]}~{digest}"
     return safe
 
 
-def _entry(entry: dict[str, str]) -> ArchivedFile:
-    times = {key: datetime.fromisoformat(entry[key]) for key in ("scope_start", "scope_end", "fetched_at")}
-    return ArchivedFile(**{**entry, **times})  # pyright: ignore[reportArgumentType] - a manifest's entry has its fields
+def _entry(entry: dict[str, Any]) -> ArchivedFile:
+    times: dict[str, Any] = {key: datetime.fromisoformat(entry[key]) for key in entry if key in _TIMES}
+    return ArchivedFile(**(entry | times))
 
 
-def _unwritable(folder: UPath, error: OSError) -> ConfigurationError:
-    return ConfigurationError(
-        f"The archive folder {folder} cannot be written: {error.strerror or error}.",
-        "Check CONTACT_ANALYTICS_ARCHIVE, its permissions and free space. Nothing stored was changed.",
-    )
+def _chunks(path: UPath) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            yield chunk
+
+
+def _sha256(path: UPath) -> str:
+    digest = hashlib.sha256()
+    for chunk in _chunks(path):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error)

@@ -3,20 +3,21 @@
 They are evaluated by the run that loads, when its last day is done, also if some of its days failed.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any
 
 import dagster as dg
 from duckdb import DuckDBPyConnection
 
 from contact_analytics.lib.dataset import PARTITION, Dataset
+from contact_analytics.lib.errors import DayHeldBack
+from contact_analytics.lib.extractions import Extraction, extractions
 from contact_analytics.lib.schema import literal, quoted
-from contact_analytics.lib.warehouse import Extraction, extractions
 
 _HOURS = 24
 _WINDOW_DAYS = 30
+_SHOWN_DAYS = 100
 
 Reasons = Mapping[date, str]
 Known = Mapping[date, Extraction]
@@ -37,22 +38,28 @@ def check_specs(dataset: Dataset) -> list[dg.AssetCheckSpec]:
     return [dg.AssetCheckSpec(check.name, asset=dataset.key, description=check.description) for check in CHECKS]
 
 
-def evaluate(connection: DuckDBPyConnection, dataset: Dataset) -> Iterator[dg.AssetCheckResult]:
+def evaluate(connection: DuckDBPyConnection, dataset: Dataset) -> list[dg.AssetCheckResult]:
     """The results of a dataset's checks as the warehouse stands."""
     known = extractions(connection, dataset)
-    for check in CHECKS:
-        reasons = check.failing(connection, dataset, known)
-        rows = [dg.TableRecord({"day": str(day), "reason": reason}) for day, reason in sorted(reasons.items())]
-        yield dg.AssetCheckResult(
-            asset_key=dataset.key,
-            check_name=check.name,
-            passed=not reasons,
-            severity=check.severity,
-            metadata={"days_looked_at": len(known)} | ({"failing_days": dg.MetadataValue.table(rows)} if rows else {}),
-        )
+    return [_result(dataset, check, check.failing(connection, dataset, known), len(known)) for check in CHECKS]
 
 
-def freshness_check(dataset: Dataset, partitions: dg.DailyPartitionsDefinition, due_cron: str) -> dg.AssetChecksDefinition:
+def _result(dataset: Dataset, check: Check, reasons: Reasons, days: int) -> dg.AssetCheckResult:
+    newest = sorted(reasons.items(), reverse=True)[:_SHOWN_DAYS]
+    rows = [dg.TableRecord({"day": str(day), "reason": reason}) for day, reason in newest]
+    failing = {"failing_days": len(reasons), "newest_failing_days": dg.MetadataValue.table(rows)} if rows else {}
+    return dg.AssetCheckResult(
+        asset_key=dataset.key,
+        check_name=check.name,
+        passed=not reasons,
+        severity=check.severity,
+        metadata={"days_looked_at": days, **failing},
+    )
+
+
+def freshness_check(
+    dataset: Dataset, partitions: dg.DailyPartitionsDefinition, due_cron: str
+) -> dg.AssetChecksDefinition:
     """A check of its own, evaluated each morning: the newest due day is in, whatever else was loaded meanwhile."""
 
     @dg.asset_check(
@@ -129,7 +136,7 @@ def _unexplained_hours(connection: DuckDBPyConnection, dataset: Dataset, known: 
 def _unexplained(dataset: Dataset, day: date, stored: Extraction) -> str | None:
     """Why hours without a file may hold data that we do not have; None where they were quiet."""
     missing = sorted(set(range(_HOURS)) - {scope.astimezone(UTC).hour for scope in stored.scopes})
-    if stored.state not in ("loaded", "empty") or not missing:
+    if not stored.is_stored or not missing:
         return None
     what = f"no file of {', '.join(f'{hour:02}:00' for hour in missing)} UTC"
     if stored.listed_at is None:
@@ -158,7 +165,7 @@ def _quarantined(connection: DuckDBPyConnection, dataset: Dataset, known: Known)
 
 
 def _held_back(connection: DuckDBPyConnection, dataset: Dataset, known: Known) -> Reasons:
-    return {day: stored.problem for day, stored in known.items() if stored.problem and "held back" in stored.problem}
+    return {day: stored.problem or "" for day, stored in known.items() if stored.problem_type == DayHeldBack.__name__}
 
 
 def _counted(connection: DuckDBPyConnection, query: str, what: str) -> Reasons:
@@ -178,8 +185,8 @@ CHECKS = (
     ),
     Check(
         "hours_are_listed_or_explained",
-        "Every hour of a stored day has a file, or had none when the vendor was due to be done with the day and had not "
-        "begun to delete it: then the hour was quiet.",
+        "Every hour of a stored day has a file, or had none when the vendor was due to be done with the day and had "
+        "not begun to delete it: then the hour was quiet.",
         _WARN,
         _unexplained_hours,
     ),

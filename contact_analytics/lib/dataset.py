@@ -80,7 +80,7 @@ class Dataset:
         return self.end(day) - timedelta(days=1) + self.retention
 
     def telling_listing(self, day: date, before: datetime | None, now: datetime | None) -> datetime | None:
-        """Which of two listings tells whether an hour without a file was quiet: the later, unless deletion had begun."""
+        """Which of two listings tells whether an hour without a file was quiet: the later, unless deletion began."""
         return before if now is None or (before and now >= self.begins_to_expire(day)) else now
 
     def columns(self) -> dict[str, dy.Column]:
@@ -151,7 +151,7 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Decoded:
-    """What a file holds: rows of the schema's columns with `_extra` and `_record`, what was refused, and the unknown."""
+    """What a file holds: rows of the schema with `_extra` and `_record`, what was refused, and what is unknown."""
 
     frame: pl.DataFrame
     rejected: list[Rejected] = field(default_factory=list[Rejected])

@@ -1,22 +1,20 @@
-"""Requests that end in a whole answer or in one of `errors`: bounded retries, secrets kept out of logs, safe links."""
+"""Requests that end in a whole answer or in one of `errors`: bounded retries, and no secret in what is said of them."""
 
-import ipaddress
 import logging
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from threading import Lock
-from time import monotonic
+from time import monotonic, sleep
 from typing import TypeVar
+from urllib.parse import quote, unquote, unquote_plus
 
 import httpx
-import stamina
-from publicsuffixlist import PublicSuffixList
 
 from contact_analytics.lib.errors import (
     ApiUnavailable,
-    ConfigurationError,
     ContactAnalyticsError,
     CredentialsRejected,
     DownloadIncomplete,
@@ -24,17 +22,22 @@ from contact_analytics.lib.errors import (
     RequestTimedOut,
     UnexpectedAnswer,
 )
+from contact_analytics.lib.links import shown
 
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 TIMEOUT = httpx.Timeout(60, connect=10)
 _TALKATIVE = ("httpx", "httpcore", "oauthlib")
 _SHOWN_CHARACTERS = 300
+_SECRET_CHARACTERS = 6
+_LINK_QUERY = re.compile(r"\?[^\s\"'<>]+")
 
 
 @dataclass
 class Tally:
-    """What the requests of one day cost: calls sent, how many of them were retries, bytes received."""
+    """What the requests of one day cost: calls sent, how many of them were retries, bytes of the bodies received."""
 
     calls: int = 0
     retries: int = 0
@@ -52,8 +55,8 @@ class Tally:
 class RetryRule:
     """How long to go on: waits in seconds are multiples of `unit`.
 
-    LivePerson asks for at least 1 s after a 429, and for 5, 10 and 15 s after a 5xx. A `Retry-After` goes first. No
-    call lasts longer than `total_seconds`, waits included.
+    LivePerson asks for at least 1 s after a 429, and for 5, 10 and 15 s after a 5xx. A `Retry-After` that asks for
+    more gets it. No try starts later than `total_seconds` after the first.
     """
 
     unit: float = 1.0
@@ -61,23 +64,25 @@ class RetryRule:
     failure_waits: tuple[float, ...] = (5, 10, 15)
     total_seconds: float = 300
 
-    def wait(self, error: Exception, tries: int, elapsed: float) -> float | bool:
-        """Seconds to wait before the next try, or False to give up; `tries` counts from 1, `elapsed` is in seconds."""
-        if not isinstance(error, _TryAgain):
-            return False
+    def wait(self, error: "TryAgain", tries: int, elapsed: float) -> float | None:
+        """Seconds to wait before the next try, or None to give up; `tries` counts from 1, `elapsed` is in seconds."""
         waits = self.busy_waits if error.busy else self.failure_waits
         if tries > len(waits):
-            return False
+            return None
         wait = max(error.retry_after or 0.0, waits[tries - 1] * self.unit)
-        return wait if elapsed + wait <= self.total_seconds else False
+        return wait if elapsed + wait <= self.total_seconds else None
 
 
-class _TryAgain(Exception):
+class TryAgain(Exception):
     """A failure that may pass: what the error will be if it does not, and what the server said about waiting."""
 
     def __init__(self, outcome: ContactAnalyticsError, *, busy: bool = False, retry_after: float | None = None) -> None:
         super().__init__(str(outcome))
         self.outcome, self.busy, self.retry_after = outcome, busy, retry_after
+
+
+class CutShort(Exception):
+    """A body that is not whole, by its length, its gzip trailer or its end."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +112,7 @@ class Caller:
         def whole(response: httpx.Response) -> httpx.Response:
             response.read()
             if not (accept and accept(response)):
-                self._check(response)
+                check(response, self._api)
             return response
 
         return self.send("GET", url, whole, params=params, retry_timeouts=retry_timeouts)
@@ -118,7 +123,7 @@ class Caller:
         def checked(response: httpx.Response) -> T:
             if not response.is_success:
                 response.read()
-                self._check(response)
+                check(response, self._api)
             return consume(response)
 
         return self.send("GET", url, checked, headers={"Accept-Encoding": "identity"})
@@ -133,147 +138,105 @@ class Caller:
         headers: dict[str, str] | None = None,
         retry_timeouts: bool = True,
     ) -> T:
-        target = shown(self._client.base_url.join(url))
+        request = self._client.build_request(method, url, params=params, headers=headers)
         tries, started = 0, monotonic()
+        while True:
+            tries += 1
+            self.tally.count(calls=1, retries=int(tries > 1))
+            try:
+                return self._once(request, consume)
+            except TryAgain as error:
+                hopeless = isinstance(error.outcome, RequestTimedOut) and not retry_timeouts
+                wait = None if hopeless else self._rule.wait(error, tries, monotonic() - started)
+                if wait is None:
+                    raise error.outcome from error.__cause__
+                _log.warning(f"{error.outcome.happened} Try {tries + 1} in {wait:g} s.")
+            sleep(wait)
 
-        def decide(error: Exception) -> float | bool:
-            if isinstance(error, _TryAgain) and isinstance(error.outcome, RequestTimedOut) and not retry_timeouts:
-                return False
-            return self._rule.wait(error, tries, monotonic() - started)
-
+    def _once(self, request: httpx.Request, consume: Callable[[httpx.Response], T]) -> T:
         try:
-            for attempt in stamina.retry_context(on=decide, attempts=None, timeout=self._rule.total_seconds):
-                with attempt:
-                    tries += 1
-                    self.tally.count(calls=1, retries=int(tries > 1))
-                    return self._once(method, url, target, consume, params, headers)
-        except _TryAgain as error:
-            raise error.outcome from error.__cause__
-        raise AssertionError("the loop returns or raises")
-
-    def _once(
-        self,
-        method: str,
-        url: str,
-        target: str,
-        consume: Callable[[httpx.Response], T],
-        params: dict[str, str] | None,
-        headers: dict[str, str] | None,
-    ) -> T:
-        try:
-            with self._client.stream(method, url, params=params, headers=headers) as response:
+            response = self._client.send(request, stream=True)
+            try:
                 return consume(response)
+            finally:
+                response.close()
+                self.tally.count(bytes=response.num_bytes_downloaded)
         except CutShort as error:
-            raise _TryAgain(
+            raise TryAgain(
                 DownloadIncomplete(
-                    f"{self._api.name}: {target} was cut short each time: {error}.",
+                    f"{self._api.name}: {shown(request.url)} did not arrive whole: {error}.",
                     "Nothing of it was kept. Try again later; if it stays so, the vendor's file is damaged.",
                 )
             ) from error
-        except ApiUnavailable as error:  # from an `httpx.Auth` whose token endpoint is down
-            raise _TryAgain(error) from error
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:  # of a token's request, where the client needs one first
             kind = RequestTimedOut if isinstance(error, httpx.ReadTimeout) else ApiUnavailable
-            raise _TryAgain(
+            asked = f"{error.request.method} {shown(error.request.url)}"
+            raise TryAgain(
                 kind(
-                    f"{self._api.name}: {method} {target} got no answer: {type(error).__name__} {error}.",
+                    f"{self._api.name}: {asked} got no answer: {type(error).__name__} {error}.",
                     "Nothing stored was changed. Check the network and the vendor's status page, then try again.",
                 )
             ) from error
 
-    def _check(self, response: httpx.Response) -> None:
-        """Raise unless the status is 2xx."""
-        if response.is_success:
-            return
-        request, status = response.request, response.status_code
-        said = f"{request.method} {shown(request.url)} was answered {status} {response.reason_phrase}: {excerpt(response)}"
-        if status in (408, 429) or status >= 500:
-            kind = RequestTimedOut if status in (408, 504) else ApiUnavailable
-            raise _TryAgain(
-                kind(
-                    f"{self._api.name}: {said}",
-                    "Nothing stored was changed. The API was busy or down through all retries: try again later.",
-                    metadata={"status": status},
-                ),
-                busy=status == 429,
-                retry_after=retry_after(response, datetime.now(UTC)),
-            )
-        if status in (401, 403):
-            raise CredentialsRejected(f"{self._api.name}: {said}", self._api.credentials, metadata={"status": status})
-        if response.is_redirect:
-            raise UnexpectedAnswer(
-                f"{self._api.name}: {said}", "Redirects are not part of this API: check the base URL's setting."
-            )
-        raise RequestRejected(
-            f"{self._api.name}: {said}",
-            "The request is refused as it is: check the account and the base URL in the settings.",
-            metadata={"status": status},
+
+def check(response: httpx.Response, api: Api, refused: Collection[int] = (401, 403)) -> None:
+    """Raise unless the status is 2xx: `TryAgain` for what may pass; `refused` are the statuses of wrong credentials."""
+    if response.is_success:
+        return
+    request, status = response.request, response.status_code
+    said = f"{api.name}: {request.method} {shown(request.url)} was answered {status}"
+    said = f"{said} {httpx.codes.get_reason_phrase(status)}".rstrip() + f": {excerpt(response)}"
+    metadata = {"status": status}
+    if status in (408, 429) or status >= 500:
+        kind = RequestTimedOut if status in (408, 504) else ApiUnavailable
+        raise TryAgain(
+            kind(
+                said,
+                "Nothing stored was changed. The API was busy or down through all retries: try again later.",
+                metadata,
+            ),
+            busy=status == 429,
+            retry_after=retry_after(response, datetime.now(UTC)),
         )
-
-
-class CutShort(Exception):
-    """A body ended before its end, by its length, its gzip trailer or its digest."""
+    if status in refused:
+        raise CredentialsRejected(said, api.credentials, metadata)
+    if response.is_redirect:
+        raise UnexpectedAnswer(said, "Redirects are not part of this API: check the base URL's setting.", metadata)
+    raise RequestRejected(
+        said, "The request is refused as it is: check the account and the base URL in the settings.", metadata
+    )
 
 
 def retry_after(response: httpx.Response, now: datetime) -> float | None:
     """Seconds that the server asks to wait: `Retry-After` in seconds or as a date; None where there is none."""
     value = response.headers.get("Retry-After", "").strip()
-    if value.isdigit():
+    if value.isascii() and value.isdecimal():
         return float(value)
     try:
-        return max(0.0, (parsedate_to_datetime(value) - now).total_seconds())
+        date = parsedate_to_datetime(value)
     except (TypeError, ValueError):
         return None
-
-
-def shown(url: httpx.URL | str) -> str:
-    """A URL as it may be logged: without query, fragment and credentials."""
-    parsed = httpx.URL(url)
-    return str(parsed.copy_with(query=None, fragment=None, userinfo=b""))
+    return max(0.0, ((date if date.tzinfo else date.replace(tzinfo=UTC)) - now).total_seconds())
 
 
 def excerpt(response: httpx.Response) -> str:
-    """The start of a body, on one line; whatever looks like a link loses its query."""
-    text = " ".join(response.text.split())
-    words = [word.partition("?")[0] + "?…" if "://" in word and "?" in word else word for word in text.split(" ")]
-    return f"“{' '.join(words)[:_SHOWN_CHARACTERS]}”" if text else "(no text)"
+    """The start of a body, on one line, without the queries of links and without the credentials that were sent."""
+    text = " ".join(response.content.decode(errors="replace").split())
+    for secret in sorted(_sent(response.request), key=len, reverse=True):
+        text = text.replace(secret, "…")
+    return f"“{_LINK_QUERY.sub('?…', text)[:_SHOWN_CHARACTERS]}”" if text else "(no text)"
+
+
+def _sent(request: httpx.Request) -> Iterator[str]:
+    """What a request carries as credentials: a careless server repeats them in its error."""
+    header, body = request.headers.get("Authorization", ""), request.read().decode(errors="replace")
+    for value in (header.partition(" ")[2], *re.findall(r'"([^"]+)"', header), *re.findall(r"=([^&]+)", body)):
+        forms = (value, unquote(value), unquote_plus(value), quote(value, safe=""))
+        yield from (form for form in forms if len(form) >= _SECRET_CHARACTERS)
 
 
 def quiet_logs() -> None:
     """Keep libraries from logging URLs with queries, headers and signatures, whatever level the root logger has."""
-    for name in _TALKATIVE:
-        logging.getLogger(name).setLevel(logging.WARNING)
-
-
-def check_scheme(url: str, setting: str) -> str:
-    """The URL, refused unless it is https, or http on loopback."""
-    parsed = httpx.URL(url)
-    if parsed.scheme == "https" and parsed.host or parsed.scheme == "http" and _is_loopback(parsed.host):
-        return url.rstrip("/")
-    raise ConfigurationError(
-        f"{setting} is {shown(url) or 'empty'}, which is not an https:// address.",
-        "Plain http:// is accepted for loopback only: credentials and customers' data would travel in the clear.",
-    )
-
-
-def same_site(link: str, base: str) -> bool:
-    """Whether a link may be sent the credentials of `base`: same registrable domain, or both on loopback.
-
-    A link that leaves https does not share anything with a base that has it.
-    """
-    there, here = httpx.URL(link), httpx.URL(base)
-    if there.scheme != here.scheme:
-        return False
-    if there.host == here.host:
-        return True
-    if _is_loopback(there.host) or _is_loopback(here.host):
-        return _is_loopback(there.host) and _is_loopback(here.host)
-    domain = PublicSuffixList().privatesuffix(here.host)
-    return domain is not None and domain == PublicSuffixList().privatesuffix(there.host)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    for name in (*_TALKATIVE, *logging.root.manager.loggerDict):
+        if name.partition(".")[0] in _TALKATIVE:
+            logging.getLogger(name).setLevel(logging.WARNING)

@@ -11,42 +11,37 @@ import polars as pl
 from duckdb import DuckDBPyConnection
 
 from contact_analytics.lib.dataset import PARTITION, Dataset
-from contact_analytics.lib.http import Tally
+from contact_analytics.lib.delivery import Delivery
+from contact_analytics.lib.extractions import Extraction, extractions
 from contact_analytics.lib.schema import facts, quoted
-from contact_analytics.lib.warehouse import Extraction
 
 _SAMPLE_ROWS = 5
+_SHOWN_CHARACTERS = 200
 _PLOT_DAYS = 30
 _MASK = "•••"
 
 
 def day_metadata(
-    connection: DuckDBPyConnection,
-    dataset: Dataset,
-    day: date,
-    known: Mapping[date, Extraction],
-    state: str,
-    downloaded: int,
-    tally: Tally,
+    connection: DuckDBPyConnection, dataset: Dataset, day: date, delivery: Delivery, state: str
 ) -> dict[str, Any]:
-    """The facts of a day: its state, counts, cost, a sample, and how it stands beside the days around it."""
+    """The facts of a stored day: counts, a sample, how it stands beside the days before it, and what this run spent."""
+    known = extractions(connection, dataset, day, _PLOT_DAYS)
     stored = known[day]
-    seconds = stored.seconds or {}
-    fields = [f"`{entry['field']}` ({entry['records']:,})" for entry in stored.unknown_fields or ()]
+    fields = [f"`{entry['field']}` ({entry['records']:,})" for entry in stored.unknown_fields]
     metadata: dict[str, Any] = {
         "state": state,
         "dagster/partition_row_count": stored.rows,
         "files": stored.files,
-        "files_downloaded": downloaded,
+        "files_downloaded": delivery.downloaded,
         "bytes": stored.bytes,
-        "calls": tally.calls,
-        "retries": tally.retries,
+        "calls": delivery.tally.calls,
+        "retries": delivery.tally.retries,
         "quarantined": stored.quarantined,
         "new_fields": dg.MetadataValue.md(", ".join(fields) or "none"),
         "rows_a_day": dg.MetadataValue.md(rows_plot(known, day)),
         "sample": sample(connection, dataset, day),
     }
-    metadata |= {f"seconds_{phase}": round(spent, 3) for phase, spent in seconds.items() if spent is not None}
+    metadata |= {f"seconds_{phase}": round(spent, 3) for phase, spent in delivery.seconds.items()}
     if stored.first_event and stored.last_event:
         metadata["first_event"] = dg.MetadataValue.timestamp(stored.first_event)
         metadata["last_event"] = dg.MetadataValue.timestamp(stored.last_event)
@@ -59,9 +54,11 @@ def rows_plot(known: Mapping[date, Extraction], day: date) -> str:
     Inline Markdown of the UI ends at 1,000 characters, so this is one path for all bars.
     """
     days = [day - timedelta(days=back) for back in reversed(range(_PLOT_DAYS))]
-    rows = {each: known[each].rows for each in days if each in known and known[each].state in ("loaded", "empty")}
+    rows = {each: known[each].rows for each in days if each in known and known[each].is_stored}
     most = max(rows.values(), default=0) or 1
-    bars = "".join(f"M{8 * x + 4} 40v-{round(36 * rows[each] / most) or 1}" for x, each in enumerate(days) if each in rows)
+    bars = "".join(
+        f"M{8 * x + 4} 40v-{round(36 * rows[each] / most) or 1}" for x, each in enumerate(days) if each in rows
+    )
     gaps = "".join(f"M{8 * x + 4} 40v-2" for x, each in enumerate(days) if each not in rows)
     svg = (
         '<svg xmlns="http://www.w3.org/2000/svg" width="240" height="40" stroke-width="6">'
@@ -81,7 +78,7 @@ def sample(connection: DuckDBPyConnection, dataset: Dataset, day: date) -> dg.Ta
     records = [
         dg.TableRecord(
             {
-                name: _MASK if facts(column).personal and value else "null" if value is None else str(value)
+                name: _MASK if facts(column).personal and value else _shown(value)
                 for (name, column), value in zip(columns.items(), row, strict=True)
             }
         )
@@ -89,6 +86,11 @@ def sample(connection: DuckDBPyConnection, dataset: Dataset, day: date) -> dg.Ta
     ]
     schema = dg.TableSchema([dg.TableColumn(name, "string") for name in columns])
     return dg.MetadataValue.table(records, schema)
+
+
+def _shown(value: Any) -> str:
+    text = "null" if value is None else str(value)
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
 
 
 def _is_flat(column: dy.Column) -> bool:

@@ -1,18 +1,19 @@
 """A day on its way into the warehouse: decoded files on disk, one row a key, and what breaks a rule set aside."""
 
 import json
+import tempfile
+import types
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import dataframely as dy
 import polars as pl
 
 from contact_analytics.lib.dataset import Dataset, Decoded
+from contact_analytics.lib.extractions import Quarantined
 from contact_analytics.lib.schema import quoted
-from contact_analytics.lib.warehouse import Quarantined
 
 _CHUNK, _ROW = "_chunk", "_row"
 # Small files are staged together: a nested frame costs more by its columns than by its rows.
@@ -20,14 +21,14 @@ _CHUNK_BYTES = 64_000_000
 
 
 class Staging:
-    """Decoded files of one day, kept in a folder so that memory holds a few files at a time.
+    """Decoded files of one day, kept on disk so that memory holds a few files at a time.
 
     The same key in two files, or twice in one, is one row: a field has the value of the latest file that gives one,
-    and a list holds the items of all, each once.
+    and a list holds the items of all, each as often as the file that has it most.
     """
 
-    def __init__(self, dataset: Dataset, folder: Path) -> None:
-        self.dataset, self.folder = dataset, folder
+    def __init__(self, dataset: Dataset) -> None:
+        self.dataset = dataset
         self.quarantine: list[Quarantined] = []
         self.unknown: Counter[str] = Counter()
         self.schema_versions: set[str] = set()
@@ -35,8 +36,9 @@ class Staging:
         self.first_event: datetime | None = None
         self.last_event: datetime | None = None
         self._waiting: list[pl.DataFrame] = []
-        self._chunks: list[Path] = []
+        self._chunks: list[BinaryIO] = []
         self._keys: list[pl.DataFrame] = []
+        self._schema = pl.Schema()
         self._rules = _with_provenance(dataset.schema)
 
     def add(self, source_file: str, decoded: Decoded) -> None:
@@ -58,8 +60,9 @@ class Staging:
         self._flush()
         repeated = self._repeated()
         merged: dict[tuple[Any, ...], dict[str, Any]] = {}
-        for chunk, path in enumerate(self._chunks):
-            frame = pl.read_ipc(path)
+        for chunk, file in enumerate(self._chunks):
+            file.seek(0)
+            frame = pl.read_ipc(file)
             again = repeated.filter(pl.col(_CHUNK) == chunk)[_ROW]
             if again.len():
                 rows = frame.with_row_index(_ROW)
@@ -68,7 +71,12 @@ class Staging:
                 frame = rows.filter(~is_again).drop(_ROW)
             yield self._kept(frame)
         if merged:
-            yield self._kept(pl.DataFrame(list(merged.values()), schema=pl.read_ipc_schema(self._chunks[0])))
+            yield self._kept(pl.DataFrame(list(merged.values()), schema=self._schema))
+
+    def close(self) -> None:
+        """Give the disk back."""
+        for file in self._chunks:
+            file.close()
 
     def _flush(self) -> None:
         if not self._waiting:
@@ -76,8 +84,10 @@ class Staging:
         frame = pl.concat(self._waiting)
         keys = frame.select(pl.lit(len(self._chunks), pl.Int32).alias(_CHUNK), *self.dataset.primary_key)
         self._keys.append(keys.with_row_index(_ROW))
-        self._chunks.append(self.folder / f"{len(self._chunks)}.arrow")
+        # A file without a name: it is gone when the process is, however that ends.
+        self._chunks.append(tempfile.TemporaryFile())  # noqa: SIM115 - closed by `close`
         frame.write_ipc(self._chunks[-1], compression="uncompressed")
+        self._schema = frame.schema
         if "schema_version" in frame.columns:
             self.schema_versions.update(frame["schema_version"].drop_nulls().unique())
         self._waiting = []
@@ -121,16 +131,21 @@ def _with_provenance(schema: type[dy.Schema]) -> type[dy.Schema]:
         "record": dy.Int64(nullable=True, alias="_record"),
         "source_file": dy.String(nullable=True, alias="_source_file"),
     }
-    return type(schema)(f"Staged{schema.__name__}", (schema,), columns)
+    return types.new_class(f"Staged{schema.__name__}", (schema,), exec_body=lambda namespace: namespace.update(columns))
 
 
 def _later(before: Any, value: Any) -> Any:
     if value is None or before is None:
         return before if value is None else value
     if isinstance(value, list):
-        known = {repr(item) for item in before}
-        return before + [item for item in value if repr(item) not in known]
+        known = Counter(map(repr, before))
+        return before + [item for item in value if not _taken(known, repr(item))]
     return value
+
+
+def _taken(counter: Counter[str], item: str) -> bool:
+    counter[item] -= 1
+    return counter[item] >= 0
 
 
 def _in_words(rule: str) -> str:

@@ -5,11 +5,13 @@ from typing import cast
 
 import dataframely as dy
 import duckdb
+import polars as pl
 from duckdb import DuckDBPyConnection
 from duckdb.sqltypes import DuckDBPyType
 
+from contact_analytics.lib.dataset import describe
 from contact_analytics.lib.errors import SchemaConflict
-from contact_analytics.lib.schema import duckdb_type, literal, meaning, quoted
+from contact_analytics.lib.schema import duckdb_type, literal, quoted
 
 _WIDER = {("INTEGER", "BIGINT"), ("FLOAT", "DOUBLE")}
 
@@ -23,9 +25,8 @@ def evolve(connection: DuckDBPyConnection, table: str, columns: Mapping[str, dy.
     sql_name = f"{quoted(schema)}.{quoted(name)}"
     wanted = {column: duckdb_type(kind.dtype) for column, kind in columns.items()}
     connection.execute(f"create schema if not exists {quoted(schema)}")
-    connection.execute(
-        f"create table if not exists {sql_name} ({', '.join(f'{quoted(column)} {kind}' for column, kind in wanted.items())})"
-    )
+    declared = ", ".join(f"{quoted(column)} {kind}" for column, kind in wanted.items())
+    connection.execute(f"create table if not exists {sql_name} ({declared})")
     relation = connection.table(sql_name)
     stored = dict(zip(relation.columns, relation.types, strict=True))
     for column, kind in wanted.items():
@@ -37,8 +38,19 @@ def evolve(connection: DuckDBPyConnection, table: str, columns: Mapping[str, dy.
 
 
 def replace_view(connection: DuckDBPyConnection, view: str, query: str) -> None:
+    """Make `schema.view` show what a query gives."""
     schema, _, name = view.partition(".")
     connection.execute(f"create or replace view {quoted(schema)}.{quoted(name)} as {query}")
+
+
+def insert(connection: DuckDBPyConnection, sql_name: str, frame: pl.DataFrame, **constants: object) -> None:
+    """Append a frame's rows by the names of its columns; `constants` are columns of one value."""
+    columns = "".join(f", ${name} as {quoted(name)}" for name in constants)
+    connection.register("frame", frame)
+    try:
+        connection.execute(f"insert into {sql_name} by name select *{columns} from frame", constants)
+    finally:
+        connection.unregister("frame")
 
 
 def _merged(stored: DuckDBPyType, wanted: DuckDBPyType, path: str) -> str:
@@ -71,7 +83,7 @@ def _describe(
     connection: DuckDBPyConnection, schema: str, table: str, columns: Mapping[str, dy.Column], comment: str
 ) -> None:
     sql_name = f"{quoted(schema)}.{quoted(table)}"
-    wanted = {name: meaning(column) for name, column in columns.items()}
+    wanted = {name: describe(column) for name, column in columns.items()}
     [(about,)] = connection.execute(
         "select comment from duckdb_tables() where schema_name = ? and table_name = ?", [schema, table]
     ).fetchall()
@@ -79,7 +91,8 @@ def _describe(
         connection.execute(f"comment on table {sql_name} is {literal(comment)}")
     stored: dict[str, str | None] = dict(
         connection.execute(
-            "select column_name, comment from duckdb_columns() where schema_name = ? and table_name = ?", [schema, table]
+            "select column_name, comment from duckdb_columns() where schema_name = ? and table_name = ?",
+            [schema, table],
         ).fetchall()
     )
     for name, text in wanted.items():

@@ -155,7 +155,7 @@ def _conversation_row(brand: Brand, talk: Conversation) -> Row:
     transfers = [_transfer(brand, talk, skill) for _ in range(chance.choice((0,) * 8 + (1, 2)))]
     page = chance.choice((None, "Checkout", "Contact us", "Überblick"))
     # The parts that the vendor documents nowhere are in few hours, so that most files can be read strictly.
-    scored = brand.chance("undocumented", hour).random() < 0.02 and chance.random() < 0.05
+    scored = brand.chance("undocumented", talk.ended // HOUR).random() < 0.02 and chance.random() < 0.05
     return {
         "conversation_id": talk.id,
         "type": "LIVE_CHAT" if chance.random() < 0.97 else "MESSAGING",

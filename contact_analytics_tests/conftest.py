@@ -1,0 +1,38 @@
+"""Fixtures that several tests share."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import httpx
+import pytest
+
+from contact_analytics.liveperson.data_access import LivePersonDataAccessResource
+from contact_analytics.sandbox.liveperson_data_access import LivePersonDataAccess
+from contact_analytics_tests.fakes import Place, Wire
+
+App = Callable[[httpx.Request], httpx.Response]
+
+
+@pytest.fixture
+def data_access() -> Callable[..., LivePersonDataAccessResource]:
+    """Makes the real resource over an app, with an API key of the sandbox's; each field is a keyword."""
+
+    def resource(app: App, **fields: Any) -> LivePersonDataAccessResource:
+        class Sandboxed(LivePersonDataAccessResource):
+            def transport(self) -> httpx.BaseTransport:
+                return Wire(app)
+
+        names = ("account_id", "app_key", "app_secret", "access_token", "access_token_secret")
+        known = {name: getattr(LivePersonDataAccess, name) for name in names}
+        return Sandboxed(**(known | {"region": "us", "retry_wait_seconds": 0} | fields))
+
+    return resource
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    """A sandbox, and an empty folder for a warehouse and an archive that are filled from it."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Place(tmp_path, instance)

@@ -1,0 +1,184 @@
+"""No secret leaves the program by another way than the request that it is for.
+
+Secrets are planted in every credential, in the links of files, and in what a careless server repeats. An asset is
+materialized for real, with every logger at debug, and everything that it left is searched: logs, output, Dagster's
+storage, exceptions, the warehouse and the archive.
+"""
+
+import base64
+import logging
+import traceback
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, quote_plus, unquote
+
+import dagster as dg
+import duckdb
+import httpx
+import pytest
+
+from contact_analytics.lib.archive import ArchiveResource
+from contact_analytics.lib.warehouse import WarehouseResource
+from contact_analytics.liveperson.data_access import LivePersonDataAccessResource
+from contact_analytics.sandbox.faults import Fault
+from contact_analytics.sandbox.liveperson_data_access import LivePersonDataAccess
+from contact_analytics_tests.fakes import Wire, impatient
+
+DAY = datetime.now(UTC).date() - timedelta(days=2)
+KEY = {name: f"planted/{name}+1=" for name in ("app_key", "app_secret", "access_token", "access_token_secret")}
+CLIENT = {name: f"planted/{name}+1=" for name in ("client_id", "client_secret")}
+LINK = "X-Signature=planted%2Flink%2B1"
+
+
+class Careless:
+    """The sandbox, with queries in its links, and errors that repeat what they were sent."""
+
+    def __init__(self, faults: list[Fault]) -> None:
+        self.app = LivePersonDataAccess(scale=0.01, faults=faults, **KEY, **CLIENT)
+        self.secrets = {*KEY.values(), *CLIENT.values(), "planted", "startTime="}
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        header = request.headers.get("Authorization", "")
+        self.secrets |= {value for name, value in _oauth(header) if name == "oauth_signature"}
+        self.secrets |= {header.removeprefix("Bearer ")} if header.startswith("Bearer ") else set()
+        answer = self.app(request)
+        if answer.is_error:
+            said = f"{answer.text} Not accepted: {header} {unquote(header)} {request.read().decode()} {request.url}"
+            return httpx.Response(answer.status_code, headers={"X-Sent": header, "X-Url": str(request.url)}, text=said)
+        if request.url.path.endswith("/survey"):
+            return httpx.Response(200, content=answer.content.replace(b'.gz"}', f'.gz?{LINK}"}}'.encode()))
+        return answer
+
+    def needles(self) -> Iterator[bytes]:
+        """Every secret in every form that a log could have it in."""
+        for secret in self.secrets:
+            plain = secret.encode()
+            yield from (
+                plain,
+                quote(secret, safe="").encode(),
+                quote_plus(secret).encode(),
+                plain.replace(b"/", b"\\/"),
+            )
+            if len(plain) > 8:
+                yield base64.b64encode(plain).rstrip(b"=")[:-1]
+
+
+def _oauth(header: str) -> Iterator[tuple[str, str]]:
+    for part in header.removeprefix("OAuth ").split(", "):
+        name, _, value = part.partition("=")
+        yield name, unquote(value.strip('"'))
+
+
+MODES: dict[str, list[Fault]] = {
+    "success": [],
+    "retried": [Fault("startTime", "503"), Fault("part-", "connection"), Fault("part-", "cut_body")],
+    "refused": [Fault("/data_access_le", "401", times=99)],
+    "down": [Fault("startTime", "503", times=99)],
+    "busy": [Fault("part-", "429", times=99)],
+    "web page": [Fault("startTime", "html")],
+    "file a web page": [Fault("part-", "html", times=99)],
+    "cut": [Fault("part-", "cut_body", times=999)],
+    "silent": [Fault("startTime", "timeout", times=99)],
+    "redirect": [Fault("startTime", "redirect", value=f"https://login.example/?{LINK}")],
+    "no token": [Fault("app/token", "503", times=99), Fault("/data_access_le", "503", times=99)],
+    "invalid rows": [Fault("part-", "invalid_json"), Fault("part-", "wrong_type")],
+}
+SUCCEEDING = {"success", "retried", "invalid rows"}
+
+
+class Listener(logging.Handler):
+    """Every record of every logger, as it would be written, traceback included."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(f"{self.format(record)} {record.args!r} {vars(record)!r}")
+
+
+@pytest.fixture
+def listener() -> Iterator[Listener]:
+    """The root logger at debug, and Dagster's own beside it."""
+    listener, before = Listener(), logging.root.level
+    loggers = [logging.root, logging.getLogger("dagster")]
+    for logger in loggers:
+        logger.addHandler(listener)
+    logging.root.setLevel(logging.DEBUG)
+    yield listener
+    logging.root.setLevel(before)
+    for logger in loggers:
+        logger.removeHandler(listener)
+
+
+def resource(app: Callable[[httpx.Request], httpx.Response], credentials: dict[str, str]) -> dg.ConfigurableResource:
+    """The resource as `definitions.py` wires it: credentials by the names of environment variables."""
+
+    class Sandboxed(LivePersonDataAccessResource):
+        def transport(self) -> httpx.BaseTransport:
+            return Wire(app)
+
+    variables: dict[str, Any] = {name: dg.EnvVar(f"LIVEPERSON_{name.upper()}") for name in credentials}
+    account = LivePersonDataAccess.account_id
+    return Sandboxed(account_id=account, region="us", retry_wait_seconds=0, **variables)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("credentials", [KEY, CLIENT], ids=["oauth1", "oauth2"])
+def test_no_secret_is_left_anywhere(
+    credentials: dict[str, str],
+    mode: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    listener: Listener,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Neither credential, nor token, nor signature, nor query of a URL, whether the run succeeds or how it fails."""
+    vendor = Careless([Fault(fault.path, fault.kind, fault.times, fault.value) for fault in MODES[mode]])
+    for name, value in credentials.items():
+        monkeypatch.setenv(f"LIVEPERSON_{name.upper()}", value)
+    problem = ""
+    (tmp_path / "dagster").mkdir()
+    overrides = {"python_logs": {"managed_python_loggers": ["root"], "python_log_level": "DEBUG"}}
+    with dg.DagsterInstance.local_temp(str(tmp_path / "dagster"), overrides) as instance:
+        try:
+            dg.materialize(
+                [impatient("survey")],
+                instance=instance,
+                partition_key=DAY.isoformat(),
+                resources={
+                    "archive": ArchiveResource(root=str(tmp_path / "archive")),
+                    "warehouse": WarehouseResource(database=str(tmp_path / "warehouse.duckdb")),
+                    "liveperson_data_access": resource(vendor, credentials),
+                },
+            )
+        except Exception as error:  # noqa: BLE001 - whichever it is, it is searched
+            problem = "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error))
+        events = [repr(record) for record in instance.all_logs(instance.get_runs()[0].run_id)]
+    assert (problem == "") is (mode in SUCCEEDING), problem
+    assert mode == "no token" or len(vendor.secrets) > len(KEY | CLIENT) + 2
+    output = capfd.readouterr()
+    left = {
+        "log": "\n".join(listener.lines),
+        "output": output.out + output.err,
+        "events": "\n".join(events),
+        "exception": problem,
+        "tables": repr(tables(tmp_path / "warehouse.duckdb")),
+    }
+    searched = {name: text.encode() for name, text in left.items()}
+    searched |= {str(path): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert len(searched["log"]) > 500
+    assert len(searched["events"]) > 1000
+    found = {(name, needle) for name, text in searched.items() for needle in set(vendor.needles()) if needle in text}
+    assert found == set()
+
+
+def tables(database: Path) -> dict[str, Any]:
+    """Everything that the warehouse says of its days."""
+    if not database.exists():
+        return {}
+    with duckdb.connect(str(database)) as connection:
+        names = connection.execute("select table_name from duckdb_tables where schema_name = 'meta'").fetchall()
+        return {name: connection.execute(f'select * from meta."{name}"').fetchall() for (name,) in names}
