@@ -98,7 +98,9 @@ def generate(name: str, scale: float, day: date, archive: ArchiveResource) -> tu
             rows += len(items) or 1
         text = b"\n".join(lines) + b"\n"
         size += len(text)
-        listed = ListedFile(f"{file.name.removesuffix('.gz')}.gz", "https://example.com/", file.scope_start, file.scope_end)
+        listed = ListedFile(
+            f"{file.name.removesuffix('.gz')}.gz", "https://example.com/", file.scope_start, file.scope_end
+        )
         archived.store(listed, [gzip.compress(text, 6, mtime=0)])
     return size, rows
 

@@ -55,14 +55,15 @@ def backfill(days: int, scale: float) -> int:
         spent: dict[str, float] = {}
         failed: list[str] = []
         columns = TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), TextColumn("days")
-        with dg.DagsterInstance.from_config(str(_home(DEMO))) as instance, Progress(
-            *columns, TimeElapsedColumn(), console=console
-        ) as progress:
+        with (
+            dg.DagsterInstance.from_config(str(_home(DEMO))) as instance,
+            Progress(*columns, TimeElapsedColumn(), console=console) as progress,
+        ):
             for dataset in DATASETS:
                 task = progress.add_task(dataset.table, total=days)
                 started = datetime.now(UTC)
 
-                def run(dataset=dataset) -> None:  # noqa: ANN001 - a local
+                def run(dataset=dataset) -> None:
                     result = job.execute_in_process(
                         instance=instance,
                         asset_selection=[dataset.key],

@@ -1,10 +1,14 @@
 """Settings: environment variables, from the environment or from a `.env` file where Dagster is started."""
 
 import os
+import re
 from pathlib import Path
 
 import dagster as dg
 from dotenv import load_dotenv
+
+# What stands before the colon in `s3://…`, `ducklake:…` and `:memory:`; a path has a slash or a dot there.
+_SCHEME = re.compile(r"[A-Za-z0-9+_-]*:")
 
 load_dotenv(Path.cwd() / ".env")
 
@@ -21,7 +25,7 @@ def text(name: str, default: str = "") -> str:
 def path(name: str, default: str) -> str:
     """A location: relative ones are taken from where Dagster is started, so that every process means the same."""
     value = os.environ.get(name) or default
-    return value if "://" in value else str(Path(value).absolute())
+    return value if _SCHEME.match(value) else str(Path(value).absolute())
 
 
 def number(name: str, default: float) -> float:

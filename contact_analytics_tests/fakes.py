@@ -1,7 +1,6 @@
 """What tests run the product against: the sandbox's apps in place of the vendors, and a warehouse of their own."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -9,6 +8,7 @@ from types import ModuleType
 from typing import Any, ClassVar
 
 import dagster as dg
+import dataframely as dy
 import duckdb
 import httpx
 
@@ -150,6 +150,11 @@ class Place:
         """What a table should hold of a day, by the sandbox."""
         return comparable(self.app.records(name, day))
 
+    def assert_true(self, name: str, day: date) -> None:
+        """The table holds of a day exactly what the sandbox says: all columns, nested ones included."""
+        dataset = MODULES[name].DATASET
+        assert in_order(dataset, self.rows(name, day)) == in_order(dataset, self.truth(name, day))
+
 
 @dataclass
 class Materialized:
@@ -225,8 +230,15 @@ def in_order(dataset: Dataset, rows: list[dict[str, Any]]) -> list[dict[str, Any
     return sorted(comparable(rows), key=lambda row: [str(row[name]) for name in dataset.primary_key])
 
 
-@contextmanager
-def altered(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection of somebody else's, who changes the warehouse by hand."""
-    with duckdb.connect(str(database)) as connection:
-        yield connection
+def dataset_of(name: str, schema: type[dy.Schema], event_time: str = "placed_at") -> Dataset:
+    """A daily table of no vendor."""
+    return Dataset(
+        vendor="test",
+        name=name,
+        schema=schema,
+        grain="One row a thing.",
+        documentation="https://example.com",
+        event_time=event_time,
+        retention=timedelta(days=30),
+        lateness=timedelta(hours=6),
+    )

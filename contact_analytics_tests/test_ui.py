@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (Debian
 
 @pytest.fixture
 def ui(tmp_path: Path) -> Iterator[str]:
-    """`dagster dev` over an empty warehouse and a small sandbox, by its URL; thirty partitions, all within retention."""
+    """`dagster dev` over an empty warehouse and a small sandbox, by its URL; its thirty days are within retention."""
     home = tmp_path / "dagster"
     home.mkdir()
     shutil.copyfile(ROOT / "deploy" / "dagster.yaml", home / "dagster.yaml")
@@ -47,7 +47,7 @@ def ui(tmp_path: Path) -> Iterator[str]:
             env=os.environ | environment(url) | settings,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL) and None,
+            start_new_session=True,
         )
         base = f"http://127.0.0.1:{port}"
         try:
@@ -58,7 +58,7 @@ def ui(tmp_path: Path) -> Iterator[str]:
             try:
                 server.wait(20)
             except subprocess.TimeoutExpired:
-                server.kill()
+                os.killpg(server.pid, signal.SIGKILL)
                 server.wait()
 
 

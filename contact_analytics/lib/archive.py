@@ -8,7 +8,6 @@ a temporary name, checked, and renamed. The root is a folder or any store that f
 import hashlib
 import json
 import os
-import zlib
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass
@@ -23,13 +22,11 @@ import dagster as dg
 from filelock import FileLock
 from upath import UPath
 
+from contact_analytics.lib.bodies import Body, CutShort, gunzip
 from contact_analytics.lib.errors import ConfigurationError, FileUnreadable
-from contact_analytics.lib.http import CutShort
 from contact_analytics.lib.links import shown
 
 MANIFEST = "manifest.json"
-_GZIP = b"\x1f\x8b"
-_BLANK = b" \t\r\n\xef\xbb\xbf"
 _CHUNK_BYTES = 1 << 20
 _LONGEST_NAME = 200
 _TIMES = ("scope_start", "scope_end", "fetched_at")
@@ -210,76 +207,6 @@ class ArchivedDay:
                 f"The archive folder {self.folder} cannot be read or written: {_reason(error)}.",
                 "Check CONTACT_ANALYTICS_ARCHIVE, its permissions and free space. Nothing stored was changed.",
             ) from error
-
-
-class Body:
-    """A body as it arrives: its size, its digest, and whether it is whole.
-
-    A gzip file must end with its last member's trailer; any other file is JSON and begins and ends as JSON does.
-    """
-
-    def __init__(self) -> None:
-        self.size = 0
-        self._digest = hashlib.sha256()
-        self._head = self._first = self._last = b""
-        self._member, self._within = zlib.decompressobj(wbits=31), False
-
-    @property
-    def sha256(self) -> str:
-        return self._digest.hexdigest()
-
-    def feed(self, chunk: bytes) -> None:
-        self._digest.update(chunk)
-        self.size += len(chunk)
-        if len(self._head) < len(_GZIP):
-            chunk = self._head = self._head + chunk
-        if len(self._head) < len(_GZIP):
-            return
-        if self._head.startswith(_GZIP):
-            self._inflate(chunk)
-        else:
-            self._first = self._first or chunk.lstrip(_BLANK)[:1]
-            self._last = chunk.rstrip(_BLANK)[-1:] or self._last
-
-    def finish(self, length: int | None = None) -> None:
-        """Raise `CutShort` unless the body is whole; `length` is the size in bytes that was announced."""
-        if length is not None and self.size != length:
-            raise CutShort(f"{self.size:,} of {length:,} bytes arrived")
-        if not self.size:
-            raise CutShort("the body is empty")
-        if self._within:
-            raise CutShort("it ends within a gzip member")
-        if not self._head.startswith(_GZIP) and self._first + self._last not in (b"{}", b"[]"):
-            raise CutShort("it is neither gzip nor whole JSON")
-
-    def _inflate(self, data: bytes) -> None:
-        while data := data if self._within else data.lstrip(b"\x00"):
-            self._within = True
-            try:
-                self._member.decompress(data)
-            except zlib.error as error:
-                raise CutShort(f"damaged gzip: {error}") from error
-            if not self._member.eof:
-                return
-            data = self._member.unused_data
-            self._member, self._within = zlib.decompressobj(wbits=31), False
-
-
-def gunzip(data: bytes) -> bytes:
-    """The text of a file: all gzip members joined, or the bytes themselves where they are not gzip."""
-    while data[:2] == _GZIP:
-        parts: list[bytes] = []
-        while data:
-            member = zlib.decompressobj(wbits=31)
-            try:
-                parts.append(member.decompress(data))
-            except zlib.error as error:
-                raise CutShort(f"damaged gzip: {error}") from error
-            if not member.eof:
-                raise CutShort("it ends within a gzip member")
-            data = member.unused_data.lstrip(b"\x00")
-        data = b"".join(parts)
-    return data
 
 
 def stored_name(name: str) -> str:

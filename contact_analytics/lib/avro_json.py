@@ -103,8 +103,13 @@ _EXACT = 2**53
 _NOT_FINITE = ("NaN", "Infinity", "-Infinity")
 
 
+def child(array: pa.Array, name: str) -> pa.Array:
+    """A field of decoded objects. Arrow's reader makes it null where its object is, so no mask need be applied."""
+    return array.field(name)
+
+
 def _wrapped(array: pa.Array, branch: str | None) -> pa.Array:
-    return pc.struct_field(array, branch) if branch else array
+    return child(array, branch) if branch else array
 
 
 @dataclass(frozen=True)
@@ -209,7 +214,7 @@ class Record:
     def columns(self, array: pa.Array) -> dict[str, pa.Array]:
         """The record's fields as columns of their own, by column name."""
         plain = _wrapped(array, self.wrapper)
-        return {name: node.unwrap(pc.struct_field(plain, wire)) for name, (wire, node) in self.fields.items()}
+        return {name: node.unwrap(child(plain, wire)) for name, (wire, node) in self.fields.items()}
 
     def read(self, value: Any, path: str, findings: Findings) -> Any:
         if value is None:
@@ -271,7 +276,7 @@ class Array:
 
     def list_array(self, array: pa.Array) -> pa.ListArray:
         """The list without its wrapper, items as they came."""
-        return array if self.bare else pc.struct_field(array, "array")
+        return array if self.bare else child(array, "array")
 
     def unwrap(self, array: pa.Array) -> pa.Array:
         plain = self.list_array(array)

@@ -13,6 +13,7 @@ from urllib.parse import quote, unquote, unquote_plus
 
 import httpx
 
+from contact_analytics.lib.bodies import CutShort
 from contact_analytics.lib.errors import (
     ApiUnavailable,
     ContactAnalyticsError,
@@ -79,10 +80,6 @@ class TryAgain(Exception):
     def __init__(self, outcome: ContactAnalyticsError, *, busy: bool = False, retry_after: float | None = None) -> None:
         super().__init__(str(outcome))
         self.outcome, self.busy, self.retry_after = outcome, busy, retry_after
-
-
-class CutShort(Exception):
-    """A body that is not whole, by its length, its gzip trailer or its end."""
 
 
 @dataclass(frozen=True)

@@ -36,9 +36,7 @@ class Facts:
 def field(kind: type[dy.Column], meaning: str, *, key: bool = False, **facts: Any) -> Any:
     """A scalar column: nullable unless it is part of the primary key."""
     options = {"allow_inf": True, "allow_nan": True} if kind is dy.Float64 else {}
-    return kind(
-        nullable=not key, primary_key=key, description=meaning, metadata={"facts": Facts(**facts)}, **options
-    )
+    return kind(nullable=not key, primary_key=key, description=meaning, metadata={"facts": Facts(**facts)}, **options)
 
 
 def instant(meaning: str, *, key: bool = False, **facts: Any) -> Any:

@@ -36,6 +36,7 @@ class Staging:
         self.first_event: datetime | None = None
         self.last_event: datetime | None = None
         self._waiting: list[pl.DataFrame] = []
+        self._waiting_bytes = 0
         self._chunks: list[BinaryIO] = []
         self._keys: list[pl.DataFrame] = []
         self._schema = pl.Schema()
@@ -49,7 +50,8 @@ class Staging:
             Quarantined(source_file, rejected.record, rejected.reason, rejected.raw.decode(errors="replace"))
             for rejected in decoded.rejected
         ]
-        if sum(frame.estimated_size() for frame in self._waiting) > _CHUNK_BYTES:
+        self._waiting_bytes += self._waiting[-1].estimated_size()
+        if self._waiting_bytes > _CHUNK_BYTES:
             self._flush()
 
     def frames(self) -> Iterator[pl.DataFrame]:
@@ -90,7 +92,7 @@ class Staging:
         self._schema = frame.schema
         if "schema_version" in frame.columns:
             self.schema_versions.update(frame["schema_version"].drop_nulls().unique())
-        self._waiting = []
+        self._waiting, self._waiting_bytes = [], 0
 
     def _repeated(self) -> pl.DataFrame:
         """Which rows share their key with another one."""
@@ -114,7 +116,8 @@ class Staging:
             for row in failure.details().to_dicts():
                 broken = [rule for rule in rules if row.pop(rule) == "invalid"]
                 number, source = row.pop("_record"), row.pop("_source_file")
-                reason = ", ".join(map(_in_words, broken))
+                # Rows without a key look like repetitions of each other; that they lack it is the reason.
+                reason = ", ".join(map(_in_words, [rule for rule in broken if rule != "primary_key"] or broken))
                 self.quarantine.append(Quarantined(source, number, reason, json.dumps(row, default=str)))
         kept = good.drop("_record")
         self.rows += kept.height

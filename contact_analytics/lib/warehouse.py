@@ -33,7 +33,7 @@ from contact_analytics.lib.extractions import (
 )
 from contact_analytics.lib.tables import evolve, insert, replace_view
 
-# What stands before the colon in `ducklake:…`, `md:…`, `s3://…` and `:memory:`; a path has a slash or a dot there.
+# `ducklake:…`, `md:…`, `s3://…`, `:memory:`.
 _NOT_A_FILE = re.compile(r"[A-Za-z0-9+_-]*:")
 
 

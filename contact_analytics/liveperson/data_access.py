@@ -14,6 +14,7 @@ import httpx
 from pydantic import Field
 
 from contact_analytics.lib.archive import ArchivedDay, ArchivedFile, ListedFile
+from contact_analytics.lib.bodies import BLANK
 from contact_analytics.lib.dataset import Dataset
 from contact_analytics.lib.errors import (
     ConfigurationError,
@@ -40,7 +41,6 @@ LATENESS = timedelta(hours=6)
 # A file covers an hour. The bounds of a window are documented nowhere, so one hour more is asked on each side, and
 # files are taken by their scope.
 _SCOPE = timedelta(hours=1)
-_BLANK = b" \t\r\n\xef\xbb\xbf"
 _NO_FILES = b"No Available Files"
 _ACCOUNT = re.compile(r"[a-zA-Z0-9_]{1,20}")
 _API = Api(
@@ -276,9 +276,9 @@ def _not_html(response: httpx.Response) -> Iterator[bytes]:
     chunks, head = response.iter_raw(), b""
     for chunk in chunks:
         head += chunk
-        if head.strip(_BLANK):
+        if head.strip(BLANK):
             break
-    if head.lstrip(_BLANK).startswith(b"<"):
+    if head.lstrip(BLANK).startswith(b"<"):
         raise UnexpectedAnswer(
             f"{_API.name}: {shown(response.request.url)} was answered {response.status_code} with a web page instead "
             "of a file.",

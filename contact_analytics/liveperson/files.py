@@ -20,6 +20,7 @@ from contact_analytics.lib.avro_json import (
     Node,
     Record,
     Scalar,
+    child,
     fields_of,
     json_text,
     node,
@@ -212,13 +213,13 @@ class FileFormat:
 
     def _item_rows(self, about: dict[str, pa.Array], bodies: pa.ListArray) -> pa.Table:
         [(wire, branch)] = self.branches.values()
-        body = pc.struct_field(pc.struct_field(bodies.flatten(), "body"), wire)
-        header = self.header.columns(pc.struct_field(body, "header"))
-        rows = self.items.list_array(pc.struct_field(body, branch.fields["rows"][0]))
+        body = child(child(bodies.flatten(), "body"), wire)
+        header = self.header.columns(child(body, "header"))
+        rows = self.items.list_array(child(body, branch.fields["rows"][0]))
         record = self.items.item
         assert isinstance(record, Record)
         items = rows.flatten()
-        plain = pc.struct_field(items, record.wrapper) if record.wrapper else items
+        plain = child(items, record.wrapper) if record.wrapper else items
         if plain.null_count:
             raise pa.ArrowInvalid("a row is null")
         of_body = pc.list_parent_indices(rows)
@@ -226,15 +227,15 @@ class FileFormat:
         columns = {name: array.take(of_envelope) for name, array in about.items()}
         columns |= {name: array.take(of_body) for name, array in header.items()}
         columns |= record.columns(items)
-        columns[EXTRA] = _merged(columns[EXTRA], pc.struct_field(plain, EXTRA).cast(pa.string()))
+        columns[EXTRA] = _merged(columns[EXTRA], child(plain, EXTRA).cast(pa.string()))
         return pa.table(columns)
 
     def _session_rows(self, about: dict[str, pa.Array], bodies: pa.ListArray) -> pa.Table:
-        body = pc.struct_field(bodies.flatten(), "body")
-        branches = {name: pc.struct_field(body, wire) for name, (wire, _) in self.branches.items()}
+        body = child(bodies.flatten(), "body")
+        branches = {name: child(body, wire) for name, (wire, _) in self.branches.items()}
         if sum(len(branch) - branch.null_count for branch in branches.values()) != len(body) or body.null_count:
             raise pa.ArrowInvalid("a body has no branch, or several")
-        headers = [self.header.columns(pc.struct_field(branch, "header")) for branch in branches.values()]
+        headers = [self.header.columns(child(branch, "header")) for branch in branches.values()]
         header = {name: pc.coalesce(*(columns[name] for columns in headers)) for name in self.header.fields}
         lengths = pc.list_value_length(bodies)
         offsets = running_total(lengths)
@@ -245,7 +246,7 @@ class FileFormat:
             raise pa.ArrowInvalid("the headers of an envelope differ")
         for name, (_, branch) in self.branches.items():
             wire, items = branch.fields["rows"]
-            columns[name] = _joined(items.unwrap(pc.struct_field(branches[name], wire)), offsets)
+            columns[name] = _joined(items.unwrap(child(branches[name], wire)), offsets)
         return pa.table(columns).filter(pc.greater(lengths, 0))
 
     def write(self, row: dict[str, Any], *rows: dict[str, Any], production: bool = False) -> bytes:

@@ -18,9 +18,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from contact_analytics.lib.archive import MANIFEST, ArchivedDay, ArchiveResource, Body, ListedFile, gunzip, stored_name
+from contact_analytics.lib.archive import MANIFEST, ArchivedDay, ArchiveResource, ListedFile, stored_name
+from contact_analytics.lib.bodies import Body, CutShort, gunzip
 from contact_analytics.lib.errors import ConfigurationError, FileUnreadable
-from contact_analytics.lib.http import CutShort
 
 DAY = date(2024, 6, 18)
 TEXT = b'{"conversation": "caf\xc3\xa9"}\n' * 50

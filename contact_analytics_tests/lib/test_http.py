@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contact_analytics.lib.bodies import CutShort
 from contact_analytics.lib.errors import (
     ApiUnavailable,
     ConfigurationError,
@@ -24,7 +25,6 @@ from contact_analytics.lib.errors import (
 from contact_analytics.lib.http import (
     Api,
     Caller,
-    CutShort,
     RetryRule,
     Tally,
     TryAgain,

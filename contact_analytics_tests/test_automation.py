@@ -1,0 +1,81 @@
+"""What runs by itself does what it says."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import dagster as dg
+import pytest
+
+from contact_analytics import automation
+from contact_analytics.definitions import DATASETS, defs
+from contact_analytics.lib.asset_options import SCHEDULE_CRON
+from contact_analytics_tests.fakes import MODULES, Place, days_ago, in_order
+
+
+def request_at(moment: datetime) -> dg.RunRequest | dg.SkipReason:
+    context = dg.build_schedule_context(scheduled_execution_time=moment)
+    result = automation.liveperson_data_access_daily(context)
+    assert isinstance(result, dg.RunRequest | dg.SkipReason)
+    return result
+
+
+def range_of(request: dg.RunRequest | dg.SkipReason) -> tuple[str, str]:
+    assert isinstance(request, dg.RunRequest)
+    return request.tags[automation.RANGE_START], request.tags[automation.RANGE_END]
+
+
+@pytest.mark.parametrize("hour", [0, 6, 23])
+def test_the_schedule_asks_for_the_last_three_complete_days(hour: int) -> None:
+    """Files come late, so that the days before yesterday are listed again."""
+    request = request_at(datetime(2025, 3, 10, hour, 10, tzinfo=UTC))
+    assert range_of(request) == ("2025-03-07", "2025-03-09")
+    assert isinstance(request, dg.RunRequest)
+    assert request.run_key == "2025-03-09"
+
+
+def test_the_schedule_reads_the_clock_in_utc() -> None:
+    """Wherever the daemon runs."""
+    evening = datetime(2025, 3, 9, 22, 10, tzinfo=UTC).astimezone(tz=None)
+    assert range_of(request_at(evening)) == ("2025-03-06", "2025-03-08")
+
+
+def test_the_schedule_begins_with_the_first_partition() -> None:
+    """Fewer days where there are no more, and none with a reason before the first is over."""
+    assert range_of(request_at(datetime(2025, 1, 3, 6, 10, tzinfo=UTC))) == ("2025-01-01", "2025-01-02")
+    assert isinstance(request_at(datetime(2025, 1, 1, 6, 10, tzinfo=UTC)), dg.SkipReason)
+
+
+def test_the_schedule_runs_when_the_vendor_has_had_its_hours() -> None:
+    """Shortly after the grace of every dataset has passed."""
+    minute, hour, *_ = map(int, SCHEDULE_CRON.split()[:2])
+    since_midnight = timedelta(hours=hour, minutes=minute)
+    assert all(timedelta() <= since_midnight - dataset.lateness < timedelta(hours=1) for dataset in DATASETS)
+
+
+def test_what_the_schedule_asks_for_loads_every_table(place: Place) -> None:
+    """The job in one process, as a daemon would start it: all four tables, three days, every check."""
+    request = request_at(datetime.now(UTC))
+    first, last = (date.fromisoformat(day) for day in range_of(request))
+    assert (first, last) == (days_ago(3), days_ago(1))
+    wired = dg.Definitions(
+        assets=defs.assets,
+        asset_checks=defs.asset_checks,
+        jobs=defs.jobs,
+        executor=dg.in_process_executor,
+        resources=place.resources(),
+    )
+    assert isinstance(request, dg.RunRequest)
+    result = wired.resolve_job_def("liveperson_data_access").execute_in_process(
+        instance=place.instance,
+        tags=request.tags,
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        raise_on_error=False,
+    )
+    assert result.success
+    evaluated = {(check.asset_key, check.check_name) for check in result.get_asset_check_evaluations()}
+    for name, module in MODULES.items():
+        dataset = module.DATASET
+        assert place.instance.get_materialized_partitions(dataset.key) == {str(days_ago(back)) for back in (3, 2, 1)}
+        truth = [row for back in (3, 2) for row in place.truth(name, days_ago(back))]
+        rows = [row for back in (3, 2) for row in place.rows(name, days_ago(back))]
+        assert in_order(dataset, rows) == in_order(dataset, truth)
+        assert (dataset.key, "newest_due_day_is_in") in evaluated

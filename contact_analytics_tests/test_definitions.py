@@ -1,0 +1,150 @@
+"""The code location loads anywhere, and its assets tell a reader what they are."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from contact_analytics import automation
+from contact_analytics.definitions import DATASETS, defs
+from contact_analytics.lib.checks import CHECKS
+from contact_analytics.lib.dataset import PARTITION, Dataset, describe
+from contact_analytics.sandbox.serve import environment, running
+from contact_analytics_tests.fakes import PROVENANCE, days_ago
+
+HOME = Path(__file__).parents[1]
+EACH = pytest.mark.parametrize("dataset", DATASETS, ids=lambda dataset: dataset.table)
+
+
+def bare_environment(**others: str) -> dict[str, str]:
+    """An environment without a setting of ours, and with no storage of Dagster's."""
+    ours = ("CONTACT_ANALYTICS", "LIVEPERSON", "DAGSTER")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return kept | {"PYTHONPATH": str(HOME)} | others
+
+
+def command(folder: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """A command of Dagster's, run in another folder, as a user with other settings would."""
+    return subprocess.run(
+        [sys.executable, "-m", *words],
+        cwd=folder,
+        env=bare_environment(**variables),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_it_loads_with_no_environment_and_no_warning(tmp_path: Path) -> None:
+    """A run says which setting is missing, not the loading; the one beta option is accepted by name."""
+    strictly = ("-W", "error", "-W", "ignore:Parameter `backfill_policy` of")
+    done = subprocess.run(
+        [sys.executable, *strictly, "-c", "import contact_analytics.definitions"],
+        cwd=tmp_path,
+        env=bare_environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_dagster_finds_it_valid(tmp_path: Path) -> None:
+    """As its own command says."""
+    done = command(tmp_path, "dagster", "definitions", "validate", "-m", "contact_analytics.definitions")
+    assert done.returncode == 0, done.stderr
+    assert "Validation successful" in done.stdout + done.stderr
+
+
+@EACH
+def test_an_asset_says_what_it_is(dataset: Dataset) -> None:
+    """Group, kinds, owners, description with grain and key, links, and everything that runs it well."""
+    asset = defs.resolve_assets_def(dataset.key)
+    spec = asset.get_asset_spec(dataset.key)
+    assert spec.group_name == dataset.vendor
+    assert {"python", "duckdb"} <= spec.kinds
+    assert spec.owners
+    assert spec.description
+    assert dataset.grain in spec.description
+    assert all(f"`{name}`" in spec.description for name in [*dataset.primary_key, dataset.table, *dataset.views()])
+    assert spec.metadata["documentation"].value == dataset.documentation
+    assert spec.metadata["dictionary"]
+    assert spec.code_version == dataset.fingerprint()
+    assert isinstance(spec.freshness_policy, dg.FreshnessPolicy)
+    assert asset.backfill_policy == dg.BackfillPolicy.single_run()
+    assert asset.op.pool == "liveperson_data_access"
+    policy = asset.op.retry_policy
+    assert policy
+    assert policy.max_retries
+    assert {spec.name for spec in asset.check_specs} == {check.name for check in CHECKS}
+
+
+@EACH
+def test_every_column_is_described(dataset: Dataset) -> None:
+    """The columns tab of the UI: the partition first, the provenance last, each with type and meaning."""
+    schema = defs.resolve_assets_def(dataset.key).metadata_by_key[dataset.key]["dagster/column_schema"]
+    assert isinstance(schema, dg.TableSchema)
+    names = [column.name for column in schema.columns]
+    assert names == list(dataset.columns())
+    assert names[0] == PARTITION
+    assert names[-4:] == PROVENANCE
+    for column, declared in zip(schema.columns, dataset.columns().values(), strict=True):
+        assert column.description == describe(declared)
+        assert column.description
+        assert column.type
+        assert column.constraints.nullable == declared.nullable
+    assert [column.name for column in schema.columns if "primary_key" in column.tags] == dataset.primary_key
+
+
+def test_every_dataset_has_a_freshness_check_that_the_sensor_evaluates() -> None:
+    """Each morning, whether or not anything was loaded."""
+    graph = defs.resolve_asset_graph()
+    target = automation.freshness_sensor.asset_selection
+    evaluated = {key for key in target.resolve_checks(graph) if key.name == "newest_due_day_is_in"}
+    assert evaluated == {dg.AssetCheckKey(dataset.key, "newest_due_day_is_in") for dataset in DATASETS}
+    assert all(graph.get(key).automation_condition for key in evaluated)
+    assert automation.freshness_sensor.default_status is dg.DefaultSensorStatus.RUNNING
+
+
+def test_the_command_line_materializes_a_day(tmp_path: Path) -> None:
+    """The command of the README, with settings from the environment, against a server."""
+    day = str(days_ago(4))
+    home = tmp_path / "dagster"
+    home.mkdir()
+    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    with running(scale=0.02) as url:
+        done = command(
+            tmp_path,
+            *("dagster", "asset", "materialize", "-m", "contact_analytics.definitions"),
+            *("--select", 'key:"liveperson/engagement"', "--partition", day),
+            **environment(url),
+            CONTACT_ANALYTICS_WAREHOUSE="warehouse.duckdb",
+            CONTACT_ANALYTICS_ARCHIVE="archive",
+            DAGSTER_HOME=str(home),
+        )
+    assert done.returncode == 0, done.stderr
+    assert {"warehouse.duckdb", "archive"} <= {path.name for path in tmp_path.iterdir()}
+    assert list((tmp_path / "archive" / "liveperson" / "engagement" / day).glob("*.gz"))
+
+
+def test_a_missing_setting_is_named_by_the_run(tmp_path: Path) -> None:
+    """What is missing, and where to set it."""
+    words = (
+        "dagster",
+        "asset",
+        "materialize",
+        "-m",
+        "contact_analytics.definitions",
+        "--select",
+        "key:liveperson/survey",
+    )
+    done = command(tmp_path, *words, "--partition", str(days_ago(4)))
+    assert done.returncode != 0
+    assert "No LivePerson account is set. Set LIVEPERSON_ACCOUNT_ID" in done.stderr
