@@ -83,8 +83,8 @@ def extract_days(
         needs_vendor = config.source is Source.vendor and not all(dataset.is_expired(day, now) for day in left)
         api = stack.enter_context(connect()) if needs_vendor else None
         extractor = Extractor(context, dataset, config, api, decode, archive, warehouse, now)
-        downloads = stack.enter_context(ThreadPoolExecutor(_DOWNLOADS, "download"))
-        lookahead = stack.enter_context(ThreadPoolExecutor(1, "deliver"))
+        lookahead = _pool(stack, 1, "deliver")
+        downloads = _pool(stack, _DOWNLOADS, "download")
         deliveries = ahead(lookahead, lambda day: extractor.deliver(day, downloads), left, _DAYS_AHEAD)
         for number, (day, delivery) in enumerate(deliveries, len(done) + 1):
             progress = f"{dataset.table} {day}: day {number} of {len(days)}"
@@ -100,6 +100,13 @@ def extract_days(
         raise next(iter(failures.values()))
     if failures:
         raise DaysFailed(dataset.table, len(days), failures)
+
+
+def _pool(stack: ExitStack, threads: int, name: str) -> ThreadPoolExecutor:
+    """Threads that do not begin anything more once the run is on its way out."""
+    pool = ThreadPoolExecutor(threads, name)
+    stack.callback(pool.shutdown, cancel_futures=True)
+    return pool
 
 
 def _done_before(context: dg.AssetExecutionContext, dataset: Dataset) -> set[date]:

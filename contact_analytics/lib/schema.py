@@ -35,7 +35,8 @@ class Facts:
 
 def field(kind: type[dy.Column], meaning: str, *, key: bool = False, **facts: Any) -> Any:
     """A scalar column: nullable unless it is part of the primary key."""
-    options = {"allow_inf": True, "allow_nan": True} if kind is dy.Float64 else {}
+    # JSON has no infinite numbers, so that rule would only cost time.
+    options: dict[str, Any] = {"allow_inf": True, "allow_nan": True} if kind is dy.Float64 else {}
     return kind(nullable=not key, primary_key=key, description=meaning, metadata={"facts": Facts(**facts)}, **options)
 
 
@@ -112,7 +113,8 @@ def duckdb_type(dtype: pl.DataType) -> str:
     return _SCALARS[type(dtype)]
 
 
-def _instance(dtype: pl.DataType | type[pl.DataType]) -> pl.DataType:
+def _instance(dtype: Any) -> pl.DataType:
+    """A Polars type given as a class or as an instance, as an instance."""
     return dtype() if isinstance(dtype, type) else dtype
 
 
