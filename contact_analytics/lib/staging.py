@@ -110,8 +110,11 @@ class Staging:
 
     def _kept(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The rows that keep the schema's rules; the others go to quarantine."""
-        good, failure = self._rules.filter(frame)
-        if len(failure):
+        if self._rules.is_valid(frame):  # the common case, and it copies nothing
+            good, failure = frame, None
+        else:
+            good, failure = self._rules.filter(frame)
+        if failure is not None:
             rules = list(failure.counts())
             for row in failure.details().to_dicts():
                 broken = [rule for rule in rules if row.pop(rule) == "invalid"]
