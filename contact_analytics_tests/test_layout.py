@@ -100,3 +100,10 @@ def test_every_dataset_of_a_vendor_is_in_the_definitions() -> None:
         if area(name) in VENDORS and isinstance(getattr(import_module(name), "DATASET", 0), Dataset)
     }
     assert declared == {f"contact_analytics.{dataset.table}" for dataset in DATASETS}
+
+
+@pytest.mark.parametrize("dataset", DATASETS, ids=lambda dataset: dataset.name)
+def test_the_readme_lists_every_table(dataset: Dataset) -> None:
+    """A table that the README's table of tables does not name is one that nobody finds."""
+    readme = (PACKAGE.parent / "README.md").read_text()
+    assert f"| `{dataset.table}` | " in readme
