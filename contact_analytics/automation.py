@@ -13,7 +13,7 @@ LAST_DAYS = 3
 liveperson_data_access_job = dg.define_asset_job(
     "liveperson_data_access",
     selection=dg.AssetSelection.groups("liveperson"),
-    description=f"Lists the last {LAST_DAYS} days again and loads those whose files changed.",
+    description=f"Lists the last {LAST_DAYS} days again and loads those with new files.",
 )
 
 
@@ -21,7 +21,7 @@ liveperson_data_access_job = dg.define_asset_job(
     cron_schedule=SCHEDULE_CRON,
     job=liveperson_data_access_job,
     description=f"Each morning, when the vendor has had its 6 hours: lists the last {LAST_DAYS} days again and loads "
-    "those whose files changed, since some files come late.",
+    "those with new files, since some files come late.",
 )
 def liveperson_data_access_daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     now = context.scheduled_execution_time.astimezone(UTC)

@@ -36,7 +36,14 @@ console = Console()
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m contact_analytics.demo", description=__doc__)
     parser.add_argument("--ui", action="store_true", help="open Dagster's UI instead of backfilling")
-    parser.add_argument("--days", type=int, default=DAYS, help="days to backfill, up to yesterday (default 30)")
+    parser.add_argument(
+        "--days",
+        type=int,
+        default=DAYS,
+        choices=range(1, DAYS + 1),
+        metavar="N",
+        help="days to backfill, up to yesterday (default 30)",
+    )
     parser.add_argument("--scale", type=float, default=1.0, help="volume of the sandbox (default 1)")
     parser.add_argument("--port", type=int, default=3000, help="port of the UI; the next free one is taken")
     options = parser.parse_args()

@@ -3,7 +3,7 @@
 import hashlib
 import zlib
 
-_GZIP = b"\x1f\x8b"
+GZIP = b"\x1f\x8b"
 # What may stand before and behind JSON: white space and UTF-8's byte order mark.
 BLANK = b" \t\r\n\xef\xbb\xbf"
 
@@ -31,11 +31,11 @@ class Body:
     def feed(self, chunk: bytes) -> None:
         self._digest.update(chunk)
         self.size += len(chunk)
-        if len(self._head) < len(_GZIP):
+        if len(self._head) < len(GZIP):
             chunk = self._head = self._head + chunk
-        if len(self._head) < len(_GZIP):
+        if len(self._head) < len(GZIP):
             return
-        if self._head.startswith(_GZIP):
+        if self._head.startswith(GZIP):
             self._inflate(chunk)
         else:
             self._first = self._first or chunk.lstrip(BLANK)[:1]
@@ -49,7 +49,7 @@ class Body:
             raise CutShort("the body is empty")
         if self._within:
             raise CutShort("it ends within a gzip member")
-        if not self._head.startswith(_GZIP) and self._first + self._last not in (b"{}", b"[]"):
+        if not self._head.startswith(GZIP) and self._first + self._last not in (b"{}", b"[]"):
             raise CutShort("it is neither gzip nor whole JSON")
 
     def _inflate(self, data: bytes) -> None:
@@ -67,7 +67,7 @@ class Body:
 
 def gunzip(data: bytes) -> bytes:
     """The text of a file: all gzip members joined, or the bytes themselves where they are not gzip."""
-    while data[:2] == _GZIP:
+    while data[:2] == GZIP:
         parts: list[bytes] = []
         while data:
             member = zlib.decompressobj(wbits=31)

@@ -67,7 +67,7 @@ def freshness_check(
         name="newest_due_day_is_in",
         automation_condition=dg.AutomationCondition.cron_tick_passed(due_cron) & ~dg.AutomationCondition.in_progress(),
         description=f"The newest day whose {dataset.lateness.seconds // 3600} hours of grace have passed is stored; "
-        f"days missing before it, of the last {_WINDOW_DAYS}, are named.",
+        f"and none between the first stored one of the last {_WINDOW_DAYS} and it is missing.",
     )
     def newest_due_day_is_in(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         return newest_due_day(context.instance, dataset, partitions, datetime.now(UTC))
@@ -78,7 +78,11 @@ def freshness_check(
 def newest_due_day(
     instance: dg.DagsterInstance, dataset: Dataset, partitions: dg.PartitionsDefinition[str], now: datetime
 ) -> dg.AssetCheckResult:
-    """Whether the newest due day is materialized, and which of the last 30 due days are not."""
+    """Whether the newest due day is in, and no day between the first stored one and it is missing.
+
+    It looks at the last 30 due days. Days before the first that is stored are named, and fail nothing: they may be
+    from before this table was begun.
+    """
     due = [
         key
         for key in partitions.get_partition_keys(current_time=now)[-_WINDOW_DAYS:]
@@ -86,12 +90,15 @@ def newest_due_day(
     ]
     have = instance.get_materialized_partitions(dataset.key)
     missing = [key for key in due if key not in have]
+    begun = min((key for key in due if key in have), default=None)
+    gaps = [key for key in missing if begun and key > begun]
     return dg.AssetCheckResult(
         asset_key=dataset.key,
         check_name="newest_due_day_is_in",
-        passed=bool(due) and due[-1] in have,
+        passed=begun is not None and not gaps,
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={"newest_due_day": due[-1] if due else "none", "missing_days": dg.MetadataValue.json(missing)},
+        metadata={"newest_due_day": due[-1] if due else "none", "gaps": dg.MetadataValue.json(gaps)}
+        | {"missing_days": dg.MetadataValue.json(missing)},
     )
 
 

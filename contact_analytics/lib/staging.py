@@ -106,7 +106,9 @@ class Staging:
         for row in rows.iter_rows(named=True):
             identity = tuple(row[name] for name in self.dataset.primary_key)
             before = merged.get(identity, {})
-            merged[identity] = {name: _later(before.get(name), value) for name, value in row.items()}
+            merged[identity] = {
+                name: (_both if name == "_extra" else _later)(before.get(name), value) for name, value in row.items()
+            }
 
     def _kept(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The rows that keep the schema's rules; the others go to quarantine."""
@@ -146,7 +148,16 @@ def _later(before: Any, value: Any) -> Any:
     if isinstance(value, list):
         known = Counter(map(repr, before))
         return before + [item for item in value if not _taken(known, repr(item))]
+    if isinstance(value, dict):
+        return {name: _later(before.get(name), inner) for name, inner in value.items()}
     return value
+
+
+def _both(before: str | None, value: str | None) -> str | None:
+    """Two JSON objects of unknown fields as one; where both have a field, the later value."""
+    if before is None or value is None:
+        return before or value
+    return json.dumps(json.loads(before) | json.loads(value))
 
 
 def _taken(counter: Counter[str], item: str) -> bool:

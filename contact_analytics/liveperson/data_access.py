@@ -3,6 +3,7 @@
 Source: LivePerson's Data Access API pages; what is inferred is said where it is used.
 """
 
+import json
 import re
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ import httpx
 from pydantic import Field
 
 from contact_analytics.lib.archive import ArchivedDay, ArchivedFile, ListedFile
-from contact_analytics.lib.bodies import BLANK
+from contact_analytics.lib.bodies import BLANK, GZIP
 from contact_analytics.lib.dataset import Dataset
 from contact_analytics.lib.errors import (
     ConfigurationError,
@@ -41,6 +42,7 @@ LATENESS = timedelta(hours=6)
 # A file covers an hour. The bounds of a window are documented nowhere, so one hour more is asked on each side, and
 # files are taken by their scope.
 _SCOPE = timedelta(hours=1)
+_HEAD_BYTES = 4096
 _NO_FILES = b"No Available Files"
 _ACCOUNT = re.compile(r"[a-zA-Z0-9_]{1,20}")
 _API = Api(
@@ -192,7 +194,7 @@ class DataAccess:
 
         def keep(response: httpx.Response) -> ArchivedFile:
             announced = response.headers.get("Content-Length", "")
-            return archived.store(file, _not_html(response), length=int(announced) if announced.isdecimal() else None)
+            return archived.store(file, _records(response), length=int(announced) if announced.isdecimal() else None)
 
         return Caller(self._client, _API, self._rule, tally).stream(link, keep)
 
@@ -271,21 +273,33 @@ def _json(response: httpx.Response) -> Any:
         ) from None
 
 
-def _not_html(response: httpx.Response) -> Iterator[bytes]:
-    """A body's bytes as received, unless it is a web page."""
+def _records(response: httpx.Response) -> Iterator[bytes]:
+    """A body's bytes as received, unless it is a web page or JSON that is no record, such as an error's."""
     chunks, head = response.iter_raw(), b""
     for chunk in chunks:
         head += chunk
-        if head.strip(BLANK):
+        if head.startswith(GZIP) or len(head) >= _HEAD_BYTES:
             break
-    if head.lstrip(BLANK).startswith(b"<"):
+    start = head.lstrip(BLANK)
+    if start.startswith(b"<") or (start.startswith((b"{", b"[")) and _is_foreign(head)):
         raise UnexpectedAnswer(
-            f"{_API.name}: {shown(response.request.url)} was answered {response.status_code} with a web page instead "
-            "of a file.",
+            f"{_API.name}: {shown(response.request.url)} was answered {response.status_code} with a web page or other "
+            "JSON instead of a file.",
             "Nothing of it was kept. A proxy or a login page may stand in between: check the network.",
         )
     yield head
     yield from chunks
+
+
+def _is_foreign(head: bytes) -> bool:
+    """Whether plain JSON is no record's; what is short and broken may be one that was cut."""
+    if b"recordCollection" in head or b"dataType" in head:
+        return False
+    try:
+        json.loads(head)
+    except ValueError:
+        return len(head) >= _HEAD_BYTES
+    return True
 
 
 def _milliseconds(instant: datetime) -> str:

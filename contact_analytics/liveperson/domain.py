@@ -2,7 +2,7 @@
 
 from contact_analytics.lib.errors import ConfigurationError, RequestRejected, UnexpectedAnswer
 from contact_analytics.lib.http import Caller
-from contact_analytics.lib.links import followed, same_site
+from contact_analytics.lib.links import followed, same_site, shown
 
 
 def base_uri(caller: Caller, domain_url: str, account_id: str, service: str) -> str:
@@ -25,7 +25,7 @@ def base_uri(caller: Caller, domain_url: str, account_id: str, service: str) -> 
         ) from error
     if not same_site(link, domain_url):
         raise UnexpectedAnswer(
-            f"LivePerson's domain lookup says that {service} is at {link}, which is not a host of LivePerson's.",
+            f"LivePerson's domain lookup says that {service} is at {shown(link)}, which is not a host of LivePerson's.",
             "No credentials were sent there. Check LIVEPERSON_DOMAIN_URL.",
         )
     return link.rstrip("/")

@@ -116,7 +116,7 @@ def test_the_newest_due_day_counts_not_the_newest_day() -> None:
     """Within the vendor's hours of grace yesterday is not missed; after them it is."""
     with dg.DagsterInstance.ephemeral() as instance:
         before = DAY - timedelta(days=1)
-        for day in (before - timedelta(days=2), before):
+        for day in (before - timedelta(days=1), before):
             instance.report_runless_asset_event(dg.AssetMaterialization(DATASET.key, partition=str(day)))
         early = newest_due_day(instance, DATASET, PARTITIONS, DATASET.end(DAY) + timedelta(hours=5, minutes=59))
         late = newest_due_day(instance, DATASET, PARTITIONS, DATASET.end(DAY) + timedelta(hours=6))
@@ -125,8 +125,24 @@ def test_the_newest_due_day_counts_not_the_newest_day() -> None:
     assert not late.passed
     missing = late.metadata["missing_days"].value
     assert isinstance(missing, list)
-    assert missing[-2:] == [str(before - timedelta(days=1)), str(DAY)]
+    assert missing[-2:] == [str(before - timedelta(days=2)), str(DAY)]
     assert len(missing) == 28
+    assert late.metadata["gaps"].value == [str(DAY)]
+
+
+def test_a_gap_behind_the_newest_day_is_not_forgotten() -> None:
+    """A day that failed while later ones came in stays a warning until it is stored; days before the first do not."""
+    gap = DAY - timedelta(days=3)
+    stored = [DAY - timedelta(days=back) for back in (0, 1, 2, 4)]
+    with dg.DagsterInstance.ephemeral() as instance:
+        for day in stored:
+            instance.report_runless_asset_event(dg.AssetMaterialization(DATASET.key, partition=str(day)))
+        before = newest_due_day(instance, DATASET, PARTITIONS, DATASET.end(DAY) + timedelta(hours=7))
+        instance.report_runless_asset_event(dg.AssetMaterialization(DATASET.key, partition=str(gap)))
+        after = newest_due_day(instance, DATASET, PARTITIONS, DATASET.end(DAY) + timedelta(hours=7))
+    assert not before.passed
+    assert before.metadata["gaps"].value == [str(gap)]
+    assert after.passed
 
 
 def test_nothing_is_due_before_the_first_day() -> None:

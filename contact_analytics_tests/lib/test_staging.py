@@ -79,8 +79,11 @@ def test_identical_rows_are_one() -> None:
 def test_of_differing_rows_the_latest_value_wins_and_lists_are_joined() -> None:
     """A value is never lost to a null; an item of a list is there as often as in the file that has it most."""
     _, rows = staged(
-        decoded({"id": "a", "name": "old", "placed_at": NOON, "pages": [page(1), page(2)]}, {"id": "b"}),
-        decoded({"id": "a", "name": "new", "pages": [page(2), page(2), page(3)]}),
+        decoded(
+            {"id": "a", "name": "old", "placed_at": NOON, "pages": [page(1), page(2)], "_extra": '{"x": 1, "y": 1}'},
+            {"id": "b"},
+        ),
+        decoded({"id": "a", "name": "new", "pages": [page(2), page(2), page(3)], "_extra": '{"y": 2}'}),
         decoded({"id": "a", "pages": None}),
     )
     merged = next(row for row in rows if row["id"] == "a")
@@ -89,6 +92,7 @@ def test_of_differing_rows_the_latest_value_wins_and_lists_are_joined() -> None:
     assert merged["placed_at"] == NOON
     assert merged["pages"] == [page(1), page(2), page(2), page(3)]
     assert merged["_source_file"] == "3.gz"
+    assert json.loads(merged["_extra"]) == {"x": 1, "y": 2}
 
 
 @pytest.mark.usefixtures("chunks")

@@ -476,12 +476,14 @@ def test_a_whole_body_is_taken_as_it_comes(data_access: Resource, archived: Arch
         [b"\n", b"\r\n <html></html>"],
         [b"\xef\xbb\xbf", b"<html></html>"],
         [b"<", b"html></html>"],
+        [b'{"error":', b'"internal"}'],
+        [b'[{"message": "', b"x" * 5000, b'"}]'],
     ],
 )
-def test_a_web_page_instead_of_a_file_is_refused(
+def test_a_web_page_or_an_error_instead_of_a_file_is_refused(
     data_access: Resource, archived: ArchivedDay, pieces: list[bytes]
 ) -> None:
-    """With status 200, at once: a login page does not become a file by asking again."""
+    """With status 200, at once: neither becomes a file, which later runs would take for the hour's."""
     vendor = Vendor(files=lambda request: body(*pieces, Content_Type="text/html")())
     with pytest.raises(UnexpectedAnswer, match=r"part-00000-0\.gz was answered 200 with a web page"):
         download(data_access(vendor), archived)
