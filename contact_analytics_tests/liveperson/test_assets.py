@@ -196,15 +196,19 @@ def test_the_ui_shows_the_facts_of_each_day(place: Place) -> None:
 
 
 def test_freshness_is_evaluated_by_the_run_that_loads(place: Place) -> None:
-    """The newest due day turns the check green in the same run; days missing before it are named."""
+    """The newest due day and the days behind it turn the check green in the same run; earlier ones are named."""
     early = place.materialize("survey", days_ago(5))
     assert not early.checks["newest_due_day_is_in"].passed
-    late = place.materialize("survey", days_ago(2), days_ago(1))
-    fresh = late.checks["newest_due_day_is_in"]
+    late = place.materialize("survey", days_ago(2), days_ago(1)).checks["newest_due_day_is_in"]
+    assert not late.passed
+    gaps = late.metadata["gaps"].value
+    assert isinstance(gaps, list)
+    assert set(gaps) >= {str(days_ago(4)), str(days_ago(3))}
+    fresh = place.materialize("survey", days_ago(4), days_ago(3)).checks["newest_due_day_is_in"]
     assert fresh.passed
     missing = fresh.metadata["missing_days"].value
     assert isinstance(missing, list)
-    assert str(days_ago(4)) in missing
+    assert str(days_ago(6)) in missing
     assert str(days_ago(5)) not in missing
 
 
