@@ -18,6 +18,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Protocol
 
 import dataframely as dy
@@ -362,13 +363,19 @@ def fields_of(columns: Mapping[str, dy.Column], namespace: str, *, union: bool =
     }
 
 
+@cache
+def _schema(root: Record, normalized: bool) -> pa.Schema:
+    """The wire type of a document; hundreds of nested fields, and the same for each of a day's files."""
+    return pa.schema(list(root.arrow_type(normalized=normalized)))
+
+
 def read_strictly(lines: bytes, root: Record, *, normalized: bool = False) -> pa.Table:
     """Decode documents in exactly the declared encoding, or in the `normalized` one, which comes one a line.
 
     Raises `pyarrow.ArrowInvalid` for anything else: a field, branch or key that is not declared or given twice, another
     type, broken JSON, text that is not UTF-8, as the vendor's text a document of more than a few megabytes.
     """
-    schema = pa.schema(list(root.arrow_type(normalized=normalized)))
+    schema = _schema(root, normalized)
     if not lines or lines.isspace():
         return schema.empty_table()
     if not lines.isascii():
