@@ -1,5 +1,7 @@
 """The code location: what exists, wired. It loads with no environment set; a run says which setting is missing."""
 
+from typing import Any
+
 import dagster as dg
 
 from contact_analytics import automation, settings
@@ -12,6 +14,18 @@ from contact_analytics.liveperson.data_access import LivePersonDataAccessResourc
 
 DATASET_MODULES = [agent_activity, engagement, survey, web_session]
 DATASETS = [module.DATASET for module in DATASET_MODULES]
+
+LIVEPERSON: dict[str, Any] = {
+    "account_id": settings.text("LIVEPERSON_ACCOUNT_ID"),
+    "app_key": settings.text("LIVEPERSON_APP_KEY"),
+    "app_secret": settings.text("LIVEPERSON_APP_SECRET"),
+    "access_token": settings.text("LIVEPERSON_ACCESS_TOKEN"),
+    "access_token_secret": settings.text("LIVEPERSON_ACCESS_TOKEN_SECRET"),
+    "client_id": settings.text("LIVEPERSON_CLIENT_ID"),
+    "client_secret": settings.text("LIVEPERSON_CLIENT_SECRET"),
+    "domain_url": settings.text("LIVEPERSON_DOMAIN_URL", "https://api.liveperson.net"),
+    "retry_wait_seconds": settings.number("CONTACT_ANALYTICS_RETRY_WAIT_SECONDS", 1),
+}
 
 defs = dg.Definitions(
     assets=dg.load_assets_from_modules(DATASET_MODULES),
@@ -26,17 +40,9 @@ defs = dg.Definitions(
             database=settings.path("CONTACT_ANALYTICS_WAREHOUSE", "data/contact_analytics.duckdb")
         ),
         "liveperson_data_access": LivePersonDataAccessResource(
-            account_id=settings.text("LIVEPERSON_ACCOUNT_ID"),
+            **LIVEPERSON,
             region=settings.text("LIVEPERSON_REGION"),
-            app_key=settings.text("LIVEPERSON_APP_KEY"),
-            app_secret=settings.text("LIVEPERSON_APP_SECRET"),
-            access_token=settings.text("LIVEPERSON_ACCESS_TOKEN"),
-            access_token_secret=settings.text("LIVEPERSON_ACCESS_TOKEN_SECRET"),
-            client_id=settings.text("LIVEPERSON_CLIENT_ID"),
-            client_secret=settings.text("LIVEPERSON_CLIENT_SECRET"),
             data_access_url=settings.text("LIVEPERSON_DATA_ACCESS_URL"),
-            domain_url=settings.text("LIVEPERSON_DOMAIN_URL", "https://api.liveperson.net"),
-            retry_wait_seconds=settings.number("CONTACT_ANALYTICS_RETRY_WAIT_SECONDS", 1),
         ),
     },
 )

@@ -1,4 +1,7 @@
-"""A dataset: the one name, schema and promise from which asset, table, checks and dictionary are made."""
+"""A table: the one name, schema and promise from which asset, DuckDB table, checks and dictionary are made.
+
+A `Dataset` is a daily table, a `Dimension` the history of a vendor's list, such as its users.
+"""
 
 import hashlib
 from collections import Counter
@@ -30,22 +33,23 @@ class Partition(dy.Schema):
     partition_date = dy.Date(description="UTC day of the row's source file; the partition")
 
 
-@dataclass(frozen=True)
-class Dataset:
-    """One daily table of a vendor.
+class History(dy.Schema):
+    """The columns that tell from when until when a row of a dimension held."""
 
-    `grain` says what a row is, `documentation` is the vendor's page, `event_time` the column that dates a row,
-    `retention` how long the vendor keeps a day, `lateness` how long after a day's end it promises to be complete.
-    """
+    valid_from = dy.Datetime(time_zone="UTC", description="When the row was first seen so, UTC")
+    valid_to = dy.Datetime(time_zone="UTC", nullable=True, description="When it was first seen otherwise; null if now")
+    is_current = dy.Bool(description="Whether the vendor still has it so")
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of a vendor: `grain` says what a row is, `documentation` is the vendor's page."""
 
     vendor: str
     name: str
     schema: type[dy.Schema]
     grain: str
     documentation: str
-    event_time: str
-    retention: timedelta
-    lateness: timedelta
 
     @property
     def key(self) -> dg.AssetKey:
@@ -63,29 +67,14 @@ class Dataset:
     def primary_key(self) -> list[str]:
         return self.schema.primary_key()
 
-    def end(self, day: date) -> datetime:
-        """The instant at which a partition ends."""
-        return datetime.combine(day + timedelta(days=1), time(), UTC)
-
-    def is_due(self, day: date, now: datetime) -> bool:
-        """Whether the vendor has promised to be done with a day."""
-        return now >= self.end(day) + self.lateness
-
-    def is_expired(self, day: date, now: datetime) -> bool:
-        """Whether the vendor has deleted all of a day."""
-        return now >= self.end(day) + self.retention
-
-    def begins_to_expire(self, day: date) -> datetime:
-        """The instant from which the vendor may have deleted the first of a day's files."""
-        return self.end(day) - timedelta(days=1) + self.retention
-
-    def telling_listing(self, day: date, before: datetime | None, now: datetime | None) -> datetime | None:
-        """Which of two listings tells whether an hour without a file was quiet: the later, unless deletion began."""
-        return before if now is None or (before and now >= self.begins_to_expire(day)) else now
+    @property
+    def identity(self) -> list[str]:
+        """The columns that tell a row from every other one of the table."""
+        return self.primary_key
 
     def columns(self) -> dict[str, dy.Column]:
         """Every column of the table, in order."""
-        return {**Partition.columns(), **self.schema.columns(), **Provenance.columns()}
+        return {**self.schema.columns(), **Provenance.columns()}
 
     def column_schema(self) -> dg.TableSchema:
         """The table as Dagster's UI shows it."""
@@ -111,10 +100,9 @@ class Dataset:
         }
 
     def _view(self, column: str, fields: dict[str, dy.Column]) -> str:
-        head = [PARTITION, *self.primary_key]
-        taken = {*head, "position"}
+        taken = {*self.identity, "position"}
         items = [f"item.{quoted(f)} as {quoted(f'{column}_{f}' if f in taken else f)}" for f in fields]
-        keys = ", ".join(map(quoted, head))
+        keys = ", ".join(map(quoted, self.identity))
         return (
             f"select {keys}, position, {', '.join(items)} from (select {keys}, unnest({quoted(column)}) as item, "
             f"generate_subscripts({quoted(column)}, 1) as position from {self.sql_name})"
@@ -124,6 +112,58 @@ class Dataset:
         """Changes when the same files would give another table: with the schema, and with our version."""
         columns = [f"{name} {duckdb_type(column.dtype)}" for name, column in self.columns().items()]
         return hashlib.sha256("\n".join([version("contact_analytics"), *columns]).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Dataset(Table):
+    """One daily table of a vendor.
+
+    `event_time` is the column that dates a row, `retention` how long the vendor keeps a day, `lateness` how long after
+    a day's end it promises to be complete.
+    """
+
+    event_time: str
+    retention: timedelta
+    lateness: timedelta
+
+    @property
+    def identity(self) -> list[str]:
+        return [PARTITION, *self.primary_key]
+
+    def columns(self) -> dict[str, dy.Column]:
+        return {**Partition.columns(), **super().columns()}
+
+    def end(self, day: date) -> datetime:
+        """The instant at which a partition ends."""
+        return datetime.combine(day + timedelta(days=1), time(), UTC)
+
+    def is_due(self, day: date, now: datetime) -> bool:
+        """Whether the vendor has promised to be done with a day."""
+        return now >= self.end(day) + self.lateness
+
+    def is_expired(self, day: date, now: datetime) -> bool:
+        """Whether the vendor has deleted all of a day."""
+        return now >= self.end(day) + self.retention
+
+    def begins_to_expire(self, day: date) -> datetime:
+        """The instant from which the vendor may have deleted the first of a day's files."""
+        return self.end(day) - timedelta(days=1) + self.retention
+
+    def telling_listing(self, day: date, before: datetime | None, now: datetime | None) -> datetime | None:
+        """Which of two listings tells whether an hour without a file was quiet: the later, unless deletion began."""
+        return before if now is None or (before and now >= self.begins_to_expire(day)) else now
+
+
+@dataclass(frozen=True)
+class Dimension(Table):
+    """The history of a list that a vendor keeps: a row a state of an entry, from when until when it held."""
+
+    @property
+    def identity(self) -> list[str]:
+        return [*self.primary_key, "valid_from"]
+
+    def columns(self) -> dict[str, dy.Column]:
+        return {**self.schema.columns(), **History.columns(), **Provenance.columns()}
 
 
 def _short_type(column: dy.Column) -> str:

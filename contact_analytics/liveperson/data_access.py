@@ -4,13 +4,11 @@ Source: LivePerson's Data Access API pages; what is inferred is said where it is
 """
 
 import json
-import re
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-import dagster as dg
 import httpx
 from pydantic import Field
 
@@ -23,18 +21,9 @@ from contact_analytics.lib.errors import (
     RequestTimedOut,
     UnexpectedAnswer,
 )
-from contact_analytics.lib.http import (
-    TIMEOUT,
-    Api,
-    Caller,
-    RetryRule,
-    Tally,
-    excerpt,
-    quiet_logs,
-)
+from contact_analytics.lib.http import Api, Caller, RetryRule, Tally, excerpt
 from contact_analytics.lib.links import check_scheme, followed, shown
-from contact_analytics.liveperson.auth import ClientCredentials, OAuth1, SameSite
-from contact_analytics.liveperson.domain import base_uri
+from contact_analytics.liveperson.account import LivePersonResource
 
 REGIONS = {"us": "va.da.liveperson.net", "uk": "lo.da.liveperson.net", "apac": "sy.da.liveperson.net"}
 RETENTION = timedelta(days=30)
@@ -44,7 +33,6 @@ LATENESS = timedelta(hours=6)
 _SCOPE = timedelta(hours=1)
 _HEAD_BYTES = 4096
 _NO_FILES = b"No Available Files"
-_ACCOUNT = re.compile(r"[a-zA-Z0-9_]{1,20}")
 _API = Api(
     "LivePerson Data Access",
     "Check the API key's four values or the OAuth client in the settings, that the key is for this account, and that "
@@ -52,51 +40,19 @@ _API = Api(
 )
 
 
-class LivePersonDataAccessResource(dg.ConfigurableResource[None]):
+class LivePersonDataAccessResource(LivePersonResource):
     """The Data Access API of one account."""
 
-    account_id: str = Field(default="", description="LivePerson account (LIVEPERSON_ACCOUNT_ID).")
     region: str = Field(default="", description="Data centre: us, uk or apac (LIVEPERSON_REGION).")
-    app_key: str = Field(default="", repr=False, description="OAuth 1.0a: app key.")
-    app_secret: str = Field(default="", repr=False, description="OAuth 1.0a: app secret.")
-    access_token: str = Field(default="", repr=False, description="OAuth 1.0a: access token.")
-    access_token_secret: str = Field(default="", repr=False, description="OAuth 1.0a: access token secret.")
-    client_id: str = Field(default="", repr=False, description="OAuth 2.0: client id; used where there is no app key.")
-    client_secret: str = Field(default="", repr=False, description="OAuth 2.0: client secret.")
     data_access_url: str = Field(default="", description="Base URL instead of the region's.")
-    domain_url: str = Field(default="https://api.liveperson.net", description="Base URL of the domain lookup.")
-    retry_wait_seconds: float = Field(default=1, ge=0, description="Unit of the waits between tries, in seconds.")
-
-    def transport(self) -> httpx.BaseTransport | None:
-        """How requests travel, instead of httpx's own way, which goes through the environment's proxies."""
-        return None
 
     @contextmanager
     def connect(self) -> Generator["DataAccess"]:
         """The API, ready to be asked. Raises `ConfigurationError` before any request if a setting is missing."""
-        quiet_logs()
-        base_url = self._base_url()
-        rule = RetryRule(unit=self.retry_wait_seconds)
-        with self._client() as anonymous:
-            auth = SameSite(self._auth(Caller(anonymous, _API, rule, Tally())), base_url)
-            with self._client(auth=auth, base_url=base_url) as client:
-                yield DataAccess(client, self.account_id, rule)
-
-    def _client(self, auth: httpx.Auth | None = None, base_url: str = "") -> httpx.Client:
-        # Plain http is loopback, which no proxy can reach.
-        mounts = {"http://": None}
-        return httpx.Client(auth=auth, base_url=base_url, transport=self.transport(), mounts=mounts, timeout=TIMEOUT)
+        with self.client(lambda _: self._base_url(), _API) as client:
+            yield DataAccess(client, self.account_id, self.rule)
 
     def _base_url(self) -> str:
-        if not self.account_id:
-            raise ConfigurationError(
-                "No LivePerson account is set.", "Set LIVEPERSON_ACCOUNT_ID (see .env.example) and restart."
-            )
-        if not _ACCOUNT.fullmatch(self.account_id):
-            raise ConfigurationError(
-                f"LIVEPERSON_ACCOUNT_ID is {self.account_id!r}, which is no account of LivePerson's.",
-                "It is up to 20 letters, digits and underscores, without spaces.",
-            )
         if self.data_access_url:
             return check_scheme(self.data_access_url, "LIVEPERSON_DATA_ACCESS_URL")
         if self.region.lower() not in REGIONS:
@@ -105,31 +61,6 @@ class LivePersonDataAccessResource(dg.ConfigurableResource[None]):
                 f"Set it to one of {', '.join(REGIONS)}, or set LIVEPERSON_DATA_ACCESS_URL.",
             )
         return f"https://{REGIONS[self.region.lower()]}"
-
-    def _auth(self, anonymous: Caller) -> httpx.Auth:
-        key = {
-            "LIVEPERSON_APP_KEY": self.app_key,
-            "LIVEPERSON_APP_SECRET": self.app_secret,
-            "LIVEPERSON_ACCESS_TOKEN": self.access_token,
-            "LIVEPERSON_ACCESS_TOKEN_SECRET": self.access_token_secret,
-        }
-        client = {"LIVEPERSON_CLIENT_ID": self.client_id, "LIVEPERSON_CLIENT_SECRET": self.client_secret}
-        if all(key.values()):
-            return OAuth1(*key.values())
-        if all(client.values()):
-            domain_url = check_scheme(self.domain_url, "LIVEPERSON_DOMAIN_URL")
-
-            def token_url() -> str:
-                sentinel = base_uri(anonymous, domain_url, self.account_id, "sentinel")
-                return f"{sentinel}/sentinel/api/v2/account/{self.account_id}/app/token"
-
-            return ClientCredentials(token_url, self.client_id, self.client_secret)
-        begun = [group for group in (key, client) if any(group.values())] or [key, client]
-        missing = [name for group in begun for name, value in group.items() if not value]
-        raise ConfigurationError(
-            f"LivePerson credentials are not complete: {', '.join(missing)} not set.",
-            "Set the four values of an API key (OAuth 1.0a), or LIVEPERSON_CLIENT_ID and _SECRET (OAuth 2.0).",
-        )
 
 
 class DataAccess:
