@@ -9,7 +9,7 @@ import dataframely as dy
 import polars as pl
 from duckdb import DuckDBPyConnection
 
-from contact_analytics.lib.dataset import PARTITION, Dataset
+from contact_analytics.lib.dataset import PARTITION, Table
 from contact_analytics.lib.schema import field, instant, many, quoted, record
 from contact_analytics.lib.tables import evolve, insert
 
@@ -113,7 +113,7 @@ def prepare(connection: DuckDBPyConnection) -> None:
 
 
 def extractions(
-    connection: DuckDBPyConnection, dataset: Dataset, last: date | None = None, days: int | None = None
+    connection: DuckDBPyConnection, dataset: Table, last: date | None = None, days: int | None = None
 ) -> dict[date, Extraction]:
     """What is known of a dataset's days: of all of them, or of the `days` days up to `last`."""
     first = last - timedelta(days=days - 1) if last and days else None
@@ -127,18 +127,18 @@ def extractions(
     return {row[0]: Extraction(**dict(zip(names, row[1:], strict=True))) for row in rows}
 
 
-def extraction_of(connection: DuckDBPyConnection, dataset: Dataset, day: date) -> Extraction | None:
+def extraction_of(connection: DuckDBPyConnection, dataset: Table, day: date) -> Extraction | None:
     """What is known of one day."""
     return extractions(connection, dataset, day, 1).get(day)
 
 
-def write_extraction(connection: DuckDBPyConnection, dataset: Dataset, day: date, extraction: Extraction) -> None:
+def write_extraction(connection: DuckDBPyConnection, dataset: Table, day: date, extraction: Extraction) -> None:
     """Put what is known of a day in place of what was."""
     _replace(connection, dataset, day, "extractions", Extractions, [vars(extraction)])
 
 
 def write_quarantine(
-    connection: DuckDBPyConnection, dataset: Dataset, day: date, records: Iterable[Quarantined], extraction: Extraction
+    connection: DuckDBPyConnection, dataset: Table, day: date, records: Iterable[Quarantined], extraction: Extraction
 ) -> None:
     """Put a day's records that are not loaded in place of those that were not loaded before."""
     common = {"extracted_at": extraction.loaded_at, "run_id": extraction.run_id}
@@ -146,7 +146,7 @@ def write_quarantine(
     _replace(connection, dataset, day, "quarantine", Quarantine, rows)
 
 
-def confirm(connection: DuckDBPyConnection, dataset: Dataset, day: date, listed_at: datetime | None) -> None:
+def confirm(connection: DuckDBPyConnection, dataset: Table, day: date, listed_at: datetime | None) -> None:
     """Note that a stored day was looked at again and nothing has changed."""
     connection.execute(
         "update meta.extractions set listed_at = ?, problem = null, problem_type = null, attempted_at = null "
@@ -157,7 +157,7 @@ def confirm(connection: DuckDBPyConnection, dataset: Dataset, day: date, listed_
 
 def note_problem(
     connection: DuckDBPyConnection,
-    dataset: Dataset,
+    dataset: Table,
     day: date,
     problem: Exception,
     state: str,
@@ -180,7 +180,7 @@ def note_problem(
 
 def _replace(
     connection: DuckDBPyConnection,
-    dataset: Dataset,
+    dataset: Table,
     day: date,
     table: str,
     schema: type[dy.Schema],
