@@ -8,6 +8,8 @@ from typing import Any
 
 import httpx
 
+from contact_analytics.sandbox import json_faults
+
 
 @dataclass
 class Fault:
@@ -22,13 +24,8 @@ class Fault:
     value: Any = None
 
     def __post_init__(self) -> None:
-        if self.kind not in ANSWERS.keys() | WIRES.keys() | TEXTS.keys() | PAIRS.keys():
+        if self.kind not in ANSWERS.keys() | FILES | json_faults.KINDS:
             raise ValueError(f"no such kind of fault: {self.kind}")
-
-    @property
-    def needs_file(self) -> bool:
-        """It spoils a file, so it waits for the request of one."""
-        return self.kind not in ANSWERS
 
 
 class _Dropped(httpx.SyncByteStream):
@@ -56,9 +53,17 @@ def _moved(fault: Fault) -> httpx.Response:
 
 _PAGE = "<!DOCTYPE html><html><title>Maintenance</title><body>We'll be back soon.</body></html>"
 
+
+def search_failed() -> httpx.Response:
+    """A failure of the search behind the API, in the shape in which the vendor writes other errors."""
+    error = {"message": "Elasticsearch exception", "internalCode": "0007", "responseStatus": "INTERNAL_SERVER_ERROR"}
+    return httpx.Response(500, json={"error": error})
+
+
 # Instead of the answer. A list that is faulty here is as good as a file.
 ANSWERS: dict[str, Callable[[Fault], httpx.Response]] = {
     "500": lambda _: httpx.Response(500, text="Internal Server Error"),
+    "500_0007": lambda _: search_failed(),
     "503": lambda _: httpx.Response(503, text="Service Unavailable"),
     "429": lambda _: httpx.Response(429, json={"error": "Too Many Requests"}),
     "429_retry_after": _busy,
@@ -184,6 +189,9 @@ TEXTS: dict[str, Callable[[list[bytes], Fault], list[bytes]]] = {
 PAIRS: dict[str, Callable[[list[bytes], list[bytes]], list[bytes]]] = {
     "session_in_two_files": lambda lines, before: [*lines, before[0]],
 }
+
+# What spoils a file, and so waits for the request of one.
+FILES = WIRES.keys() | TEXTS.keys() | PAIRS.keys()
 
 
 def spoiled(fault: Fault, body: bytes, before: Callable[[], bytes]) -> httpx.Response:

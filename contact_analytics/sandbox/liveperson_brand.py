@@ -10,9 +10,9 @@ from typing import Any
 HOUR, DAY = 3_600_000, 86_400_000
 
 # Contacts by hour of the day, UTC: an American working day, with a quiet night from 4 to 9.
-_HOURS = (6, 4, 2.5, 1.5, 0.8, 0.5, 0.3, 0.3, 0.4, 0.8, 2, 4, 6.5, 8, 8.5, 8, 7.5, 8, 8.5, 8, 7, 6.5, 7, 6.5)
+HOURS = (6, 4, 2.5, 1.5, 0.8, 0.5, 0.3, 0.3, 0.4, 0.8, 2, 4, 6.5, 8, 8.5, 8, 7.5, 8, 8.5, 8, 7, 6.5, 7, 6.5)
 _WEEKDAYS = (1.25, 1.15, 1.1, 1.05, 1.1, 0.75, 0.6)
-_DAILY = {"engagement": 600, "survey": 310, "web_session": 1500, "agent_activity": 100}
+_DAILY = {"engagement": 600, "survey": 310, "web_session": 1500, "agent_activity": 100, "messaging": 310}
 _AGENTS = 52
 
 SKILLS = {326244912: "Billing", 326244913: "Orders", 326244914: "Technical support", 2359235912: "Ventas y más"}
@@ -146,10 +146,10 @@ class Brand:
         if dataset == "survey":
             return len(self.surveyed(hour))
         chance = self.chance("volume", dataset, hour)
-        weight = _HOURS[hour % 24]
+        weight = HOURS[hour % 24]
         if weight < 1 and chance.random() < 0.35:
             return 0
-        share = weight / sum(_HOURS) * _WEEKDAYS[(hour // 24 + 3) % 7]
+        share = weight / sum(HOURS) * _WEEKDAYS[(hour // 24 + 3) % 7]
         return int(_DAILY[dataset] * self.scale * share * chance.uniform(0.85, 1.15) + chance.random())
 
     def surveyed(self, hour: int) -> list[int]:

@@ -13,7 +13,7 @@ Session = tuple[Row, list[Row]]
 
 _CHAT, _LOGIN, _LOGOUT = 1, 3, 4
 _OFFLINE, _ONLINE, _BACK_SOON, _AWAY = 1, 2, 3, 4
-_VISITOR_LINES = (
+VISITOR_LINES = (
     "Hi, my order hasn't arrived yet.",
     "Where do I find the invoice?",
     'It says "error 500" when I pay \\ with card 😕',
@@ -25,7 +25,7 @@ _VISITOR_LINES = (
     "我的订单在哪里？",
     "The tracking number is 1Z999AA10123456784,\tis that right?",
 )
-_AGENT_LINES = (
+AGENT_LINES = (
     "Hello, how can I help?",
     "Let me look that up for you, one moment please.",
     "I can see the order; it left our warehouse yesterday.",
@@ -191,7 +191,7 @@ def _transcript(talk: Conversation, agent_id: str) -> list[Row]:
     for index in range(count):
         kind = "2" if index == 0 else chance.choice("0001111110000123405")
         who = {"0": visitor, "2": "info"}.get(kind, talk.agent.nickname)
-        texts = {"0": _VISITOR_LINES, "2": _CONTROL_LINES}.get(kind, _AGENT_LINES)
+        texts = {"0": VISITOR_LINES, "2": _CONTROL_LINES}.get(kind, AGENT_LINES)
         text = chance.choice(texts)
         if kind == "2":
             text = text.format(agent=talk.agent.nickname)

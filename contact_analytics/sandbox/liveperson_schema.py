@@ -8,7 +8,8 @@ from typing import Any
 
 import polars as pl
 
-from contact_analytics.lib.avro_json import Array, Json, Node, Record, Scalar
+from contact_analytics.lib.avro_json import Array, Json, Record, Scalar
+from contact_analytics.lib.wire import Node
 from contact_analytics.liveperson.files import FileFormat
 from contact_analytics.liveperson.records import NAMESPACE
 

@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import uvicorn
@@ -75,7 +75,8 @@ async def _send(response: httpx.Response, send: Send) -> None:
     await send({"type": "http.response.start", "status": response.status_code, "headers": response.headers.raw})
     body, whole = b"", True
     try:
-        for chunk in response.iter_bytes():
+        # As it is on the wire: `iter_bytes` would undo its compression.
+        for chunk in cast("httpx.SyncByteStream", response.stream):
             body += chunk
     except httpx.TransportError:
         whole = False
