@@ -8,6 +8,7 @@ sandbox's rows. Vendor facts that are inferred, not documented, carry `inferred=
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import dataframely as dy
@@ -18,12 +19,22 @@ import polars as pl
 class Facts:
     """What a column knows about itself beyond its type.
 
-    `wire` is the vendor's field name, `avro` the type that wraps the value in Avro's JSON encoding, `section` the
-    container that holds it. `bare` values come without a union wrapper, a `union` is a record with one nullable
-    field a branch, `personal` data is masked in samples.
+    `wire` is the vendor's field name, `also` others that it goes by, `twin` that of the same value as text; `section`
+    is the container that holds it, `none` are values that mean none, `text` is a number that is sent as text. What is
+    `derived` is not sent at all.
+
+    In Avro's JSON encoding, `avro` is the type that wraps the value; `bare` values come without a union wrapper, and a
+    `union` is a record with one nullable field a branch.
+
+    `personal` data is masked in samples; `inferred` is what the vendor does not document.
     """
 
     wire: str = ""
+    also: tuple[str, ...] = ()
+    twin: str = ""
+    none: tuple[Any, ...] = ()
+    text: bool = False
+    derived: bool = False
     avro: str = ""
     section: str = ""
     bare: bool = False
@@ -33,19 +44,25 @@ class Facts:
     inferred: bool = False
 
 
-def field(kind: type[dy.Column], meaning: str, *, key: bool = False, **facts: Any) -> Any:
-    """A scalar column: nullable unless it is part of the primary key."""
+def field(kind: type[dy.Column], meaning: str, *, key: bool = False, required: bool = False, **facts: Any) -> Any:
+    """A scalar column: nullable unless it is part of the primary key or required."""
     # JSON has no infinite numbers, so that rule would only cost time.
     options: dict[str, Any] = {"allow_inf": True, "allow_nan": True} if kind is dy.Float64 else {}
-    return kind(nullable=not key, primary_key=key, description=meaning, metadata={"facts": Facts(**facts)}, **options)
+    return kind(
+        nullable=not (key or required),
+        primary_key=key,
+        description=meaning,
+        metadata={"facts": Facts(**facts)},
+        **options,
+    )
 
 
-def instant(meaning: str, *, key: bool = False, **facts: Any) -> Any:
+def instant(meaning: str, *, key: bool = False, required: bool = False, **facts: Any) -> Any:
     """A point in time, UTC, that the vendor sends as epoch milliseconds."""
     facts.setdefault("unit", "UTC")
     return dy.Datetime(
         time_zone="UTC",
-        nullable=not key,
+        nullable=not (key or required),
         primary_key=key,
         description=meaning,
         metadata={"facts": Facts(**facts)},
@@ -78,6 +95,12 @@ def children(column: dy.Column) -> dict[str, dy.Column]:
     return dict(column.inner) if isinstance(column, dy.Struct) else {}
 
 
+@cache
+def columns_of(schema: type[dy.Schema]) -> dict[str, dy.Column]:
+    """A schema's columns by name, which dataframely makes anew each time it is asked; not to be changed."""
+    return schema.columns()
+
+
 def walk(schema: type[dy.Schema]) -> Iterator[tuple[str, dy.Column]]:
     """Every column and nested field, depth first, with its dotted path; `[]` marks the items of a list."""
 
@@ -87,7 +110,7 @@ def walk(schema: type[dy.Schema]) -> Iterator[tuple[str, dy.Column]]:
         for name, child in children(column).items():
             yield from visit(below + name, child)
 
-    for name, column in schema.columns().items():
+    for name, column in columns_of(schema).items():
         yield from visit(name, column)
 
 

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import dataframely as dy
@@ -10,31 +11,15 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from contact_analytics.lib.avro_json import (
-    EXTRA,
-    RECORD,
-    Array,
-    Fault,
-    FaultyRow,
-    Findings,
-    Node,
-    Record,
-    Scalar,
-    child,
-    fields_of,
-    json_text,
-    node,
-    read_strictly,
-    running_total,
-)
+from contact_analytics.lib.arrow_json import child, in_parts, read_strictly, running_total
+from contact_analytics.lib.avro_json import Array, Record, Scalar, fields_of, node
 from contact_analytics.lib.dataset import Decoded, Rejected
 from contact_analytics.lib.json_documents import Document, documents
 from contact_analytics.lib.schema import facts, wire_name
+from contact_analytics.lib.wire import EXTRA, RECORD, Fault, FaultyRow, Findings, Node, json_text
 from contact_analytics.liveperson.records import NAMESPACE
 
 _METADATA = NAMESPACE + "MetaData"
-_SMALL_BYTES = 128_000
-_BETWEEN = b"}\n{"
 
 
 class FileFormat:
@@ -92,28 +77,16 @@ class FileFormat:
         reason, the others are read. Memory: some four times the text.
         """
         envelope = self.production if _METADATA.encode() in text[:4096] else self.documented
-        _, parts = self._parts(text, envelope, 0)
+        _, parts = in_parts(text, partial(self._strict, envelope), self._normalized)
         return Decoded(
             pl.concat([part.frame for part in parts]),
             [rejected for part in parts for rejected in part.rejected],
             sum((part.unknown for part in parts), Counter[str]()),
         )
 
-    def _parts(self, text: bytes, envelope: Record, before: int) -> tuple[int, list[Decoded]]:
-        """How many documents a text has, and what they hold; `before` others come before them.
-
-        What cannot be read strictly is halved until it is small, so that one odd document costs little.
-        """
-        try:
-            table = read_strictly(text, envelope)
-            return table.num_rows, [Decoded(self._rows(table, envelope, before))]
-        except pa.ArrowInvalid:
-            middle = _middle(text)
-            if middle is None:
-                return self._normalized(text, before)
-            first, parts = self._parts(text[:middle], envelope, before)
-            second, others = self._parts(text[middle:], envelope, before + first)
-            return first + second, parts + others
+    def _strict(self, envelope: Record, text: bytes, before: int) -> tuple[int, Decoded]:
+        table = read_strictly(text, envelope)
+        return table.num_rows, Decoded(self._rows(table, envelope, before))
 
     def _rows(self, table: pa.Table, envelope: Record, before: int) -> pl.DataFrame:
         frames = list[pl.DataFrame]()
@@ -122,7 +95,7 @@ class FileFormat:
             before += batch.num_rows
         return pl.concat(frames)
 
-    def _normalized(self, text: bytes, before: int) -> tuple[int, list[Decoded]]:
+    def _normalized(self, text: bytes, before: int) -> tuple[int, Decoded]:
         """A text read tolerantly, document by document, without what had to be refused."""
         lines, rejected, unknown = list[str](), list[Rejected](), Counter[str]()
         number = before
@@ -140,7 +113,7 @@ class FileFormat:
                 rejected.append(Rejected(number, "holds no row of this dataset", document.raw))
             lines += [json.dumps(envelope, ensure_ascii=False) for envelope in self._split(known)]
         table = read_strictly("\n".join(lines).encode(), self.documented, normalized=True)
-        return number - before, [Decoded(self._rows(table, self.documented, before), rejected, unknown)]
+        return number - before, Decoded(self._rows(table, self.documented, before), rejected, unknown)
 
     def _read(self, document: Document, findings: Findings) -> dict[str, Any]:
         """An envelope in the documented encoding, whichever of the two it came in."""
@@ -265,16 +238,6 @@ class FileFormat:
             ensure_ascii=False,
             separators=(",", ":"),
         ).encode()
-
-
-def _middle(text: bytes) -> int | None:
-    """Where a text can be cut in two between documents; None where it is small, or no line ends one."""
-    if len(text) <= _SMALL_BYTES:
-        return None
-    # Within a document a comma stands between two objects, so these bytes always lie between two documents.
-    end = text.find(_BETWEEN, len(text) // 2)
-    end = end if end >= 0 else text.rfind(_BETWEEN)
-    return end + 2 if end >= 0 else None
 
 
 def _branches(known: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:

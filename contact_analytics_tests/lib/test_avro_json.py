@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contact_analytics.lib.avro_json import EXTRA, Fault, Findings, Record, fields_of, read_strictly
+from contact_analytics.lib.arrow_json import read_strictly
+from contact_analytics.lib.avro_json import Record, fields_of
 from contact_analytics.lib.json_documents import documents
 from contact_analytics.lib.schema import field, instant, many, record
+from contact_analytics.lib.wire import EXTRA, Fault, Findings
 
 
 class Order(dy.Schema):
