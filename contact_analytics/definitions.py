@@ -9,11 +9,24 @@ from contact_analytics.lib.archive import ArchiveResource
 from contact_analytics.lib.asset_options import DUE_CRON
 from contact_analytics.lib.checks import freshness_check
 from contact_analytics.lib.warehouse import WarehouseResource
-from contact_analytics.liveperson import agent_activity, engagement, survey, web_session
+from contact_analytics.liveperson import (
+    agent_activity,
+    agent_groups,
+    conversations,
+    engagement,
+    skills,
+    survey,
+    users,
+    web_session,
+)
+from contact_analytics.liveperson.account_config import LivePersonAccountConfigResource
 from contact_analytics.liveperson.data_access import LivePersonDataAccessResource
+from contact_analytics.liveperson.messaging import LivePersonMessagingResource
 
-DATASET_MODULES = [agent_activity, engagement, survey, web_session]
+DATASET_MODULES = [agent_activity, engagement, survey, web_session, conversations]
 DATASETS = [module.DATASET for module in DATASET_MODULES]
+DIMENSION_MODULES = [users, skills, agent_groups]
+DIMENSIONS = [module.DIMENSION for module in DIMENSION_MODULES]
 
 LIVEPERSON: dict[str, Any] = {
     "account_id": settings.text("LIVEPERSON_ACCOUNT_ID"),
@@ -28,10 +41,18 @@ LIVEPERSON: dict[str, Any] = {
 }
 
 defs = dg.Definitions(
-    assets=dg.load_assets_from_modules(DATASET_MODULES),
+    assets=dg.load_assets_from_modules([*DATASET_MODULES, *DIMENSION_MODULES]),
     asset_checks=[freshness_check(dataset, settings.PARTITIONS, DUE_CRON) for dataset in DATASETS],
-    jobs=[automation.liveperson_data_access_job],
-    schedules=[automation.liveperson_data_access_daily],
+    jobs=[
+        automation.liveperson_data_access_job,
+        automation.liveperson_messaging_job,
+        automation.liveperson_account_config_job,
+    ],
+    schedules=[
+        automation.liveperson_data_access_daily,
+        automation.liveperson_messaging_daily,
+        automation.liveperson_account_config_daily,
+    ],
     sensors=[automation.freshness_sensor],
     executor=dg.in_process_executor,
     resources={
@@ -44,5 +65,7 @@ defs = dg.Definitions(
             region=settings.text("LIVEPERSON_REGION"),
             data_access_url=settings.text("LIVEPERSON_DATA_ACCESS_URL"),
         ),
+        "liveperson_messaging": LivePersonMessagingResource(**LIVEPERSON),
+        "liveperson_account_config": LivePersonAccountConfigResource(**LIVEPERSON),
     },
 )

@@ -1,4 +1,4 @@
-"""The demonstration: thirty days of four datasets, backfilled from the sandbox through the real protocol.
+"""The demonstration: thirty days of every daily table, backfilled from the sandbox through the real protocols.
 
 `python -m contact_analytics.demo` backfills and prints a table of tables; `--ui` opens Dagster's UI over the same
 data. Everything lies in `data/demo`, apart from what your own credentials bring in.
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 DEMO = ROOT / "data" / "demo"
 DAYS = 30
+_RANGE = "dagster/asset_partition_range_{}"
 _CREDENTIALS = ("LIVEPERSON_APP_KEY", "LIVEPERSON_CLIENT_ID")
 console = Console()
 
@@ -53,15 +54,15 @@ def main() -> int:
 def backfill(days: int, scale: float) -> int:
     """Backfill the last `days` complete days of every dataset and print what came; 0 if all did."""
     with _sandbox(scale) as url:
-        console.print(f"The sandbox answers at {url} as LivePerson's Data Access API would.\n")
+        console.print(f"The sandbox answers at {url} as LivePerson's APIs would.\n")
         # Settings are read when the definitions are loaded, so these imports come after the environment is set.
         import dagster as dg
 
-        from contact_analytics.definitions import DATASETS
+        from contact_analytics.definitions import DATASETS, DIMENSIONS
 
         yesterday = datetime.now(UTC).date() - timedelta(days=1)
         first = yesterday - timedelta(days=days - 1)
-        keys = [str(first + timedelta(days=n)) for n in range(days)]
+        span = {_RANGE.format("start"): str(first), _RANGE.format("end"): str(yesterday)}
         spent: dict[str, float] = {}
         failed: list[str] = []
         columns = TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), TextColumn("days")
@@ -70,19 +71,20 @@ def backfill(days: int, scale: float) -> int:
             ThreadPoolExecutor(1) as runs,
             Progress(*columns, TimeElapsedColumn(), console=console) as progress,
         ):
-            for dataset in DATASETS:
-                task = progress.add_task(dataset.table, total=days)
+            work = [(table, {}, 1) for table in DIMENSIONS] + [(table, span, days) for table in DATASETS]
+            for table, tags, parts in work:
+                task = progress.add_task(table.table, total=parts)
                 started = datetime.now(UTC)
-                clock, run = monotonic(), runs.submit(_materialize, instance, dataset.key, keys[0], keys[-1])
+                clock, run = monotonic(), runs.submit(_materialize, instance, table.key, tags)
                 while not run.done():
                     wait([run], timeout=0.3)
                     records = instance.fetch_materializations(
-                        dg.AssetRecordsFilter(asset_key=dataset.key, after_timestamp=started.timestamp()), limit=1000
+                        dg.AssetRecordsFilter(asset_key=table.key, after_timestamp=started.timestamp()), limit=1000
                     )
                     progress.update(task, completed=len({record.partition_key for record in records.records}))
-                spent[dataset.table] = monotonic() - clock
+                spent[table.table] = monotonic() - clock
                 if not run.result():
-                    failed.append(dataset.table)
+                    failed.append(table.table)
         _print_tables(spent)
     if failed:
         console.print(f"\n[red]{', '.join(failed)} did not finish.[/] `make ui` shows why, run by run.")
@@ -95,14 +97,14 @@ def backfill(days: int, scale: float) -> int:
     return 0
 
 
-def _materialize(instance: "DagsterInstance", key: "AssetKey", first: str, last: str) -> bool:
-    """Backfill a range of days in one run, as the UI would; whether all of it worked."""
+def _materialize(instance: "DagsterInstance", key: "AssetKey", tags: dict[str, str]) -> bool:
+    """Materialize a table in one run, as the UI would, the days of a range in its tags; whether all of it worked."""
     from contact_analytics.definitions import defs
 
     result = defs.resolve_implicit_global_asset_job_def().execute_in_process(
         instance=instance,
         asset_selection=[key],
-        tags={"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last},
+        tags=tags,
         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         raise_on_error=False,
     )
@@ -118,7 +120,7 @@ def show_ui(port: int, scale: float) -> int:
         os.environ.setdefault("DAGSTER_HOME", str(_home(ROOT / "data")))
         return _dagster_dev(port)
     with _sandbox(scale) as url:
-        console.print(f"No credentials are set: the sandbox answers at {url} as LivePerson's Data Access API would.")
+        console.print(f"No credentials are set: the sandbox answers at {url} as LivePerson's APIs would.")
         os.environ["DAGSTER_HOME"] = str(_home(DEMO))
         return _dagster_dev(port)
 

@@ -17,13 +17,19 @@ from contact_analytics.lib.asset_options import daily_table
 from contact_analytics.lib.dataset import PARTITION, Dataset
 from contact_analytics.lib.extractions import Extraction, extractions
 from contact_analytics.lib.warehouse import WarehouseResource
-from contact_analytics.liveperson import agent_activity, engagement, survey, web_session
+from contact_analytics.liveperson import agent_activity, conversations, engagement, survey, web_session
 from contact_analytics.liveperson.data_access import LivePersonDataAccessResource
+from contact_analytics.liveperson.messaging import LivePersonMessagingResource
+from contact_analytics.sandbox.liveperson_app import LivePersonApp
 from contact_analytics.sandbox.liveperson_data_access import LivePersonDataAccess
+from contact_analytics.sandbox.liveperson_messaging import LivePersonMessaging
+from contact_analytics_tests import conversation_truth
 
+DATA_ACCESS = ("agent_activity", "engagement", "survey", "web_session")
 MODULES: dict[str, ModuleType] = {
-    module.DATASET.name: module for module in (agent_activity, engagement, survey, web_session)
+    module.DATASET.name: module for module in (agent_activity, engagement, survey, web_session, conversations)
 }
+DERIVED = ("conversation_duration", "full_dialog_duration")
 TODAY = datetime.now(UTC).date()
 PROVENANCE = ["_extra", "_source_file", "_extracted_at", "_run_id"]
 
@@ -62,8 +68,23 @@ class SandboxedDataAccess(LivePersonDataAccessResource):
         return Wire(self.apps[self.account_id])
 
 
+class SandboxedMessaging(LivePersonMessagingResource):
+    """The real resource, whose requests end in an app of this process."""
+
+    apps: ClassVar[dict[str, LivePersonMessaging]] = {}
+
+    def transport(self) -> httpx.BaseTransport:
+        return Wire(self.apps[self.account_id])
+
+
 class Unreachable(LivePersonDataAccessResource):
     """The resource without credentials: using it is an error."""
+
+
+def credentials(app: LivePersonApp) -> dict[str, Any]:
+    """The fields of a resource that reach an app of the sandbox, and that wait for nothing."""
+    names = ("account_id", "app_key", "app_secret", "access_token", "access_token_secret")
+    return {name: getattr(app, name) for name in names} | {"retry_wait_seconds": 0}
 
 
 @dataclass
@@ -86,15 +107,7 @@ class Place:
         """The vendor's resource with the sandbox's credentials."""
         app = self.app
         SandboxedDataAccess.apps[app.account_id] = app
-        return SandboxedDataAccess(
-            account_id=app.account_id,
-            region="us",
-            app_key=app.app_key,
-            app_secret=app.app_secret,
-            access_token=app.access_token,
-            access_token_secret=app.access_token_secret,
-            retry_wait_seconds=0,
-        )
+        return SandboxedDataAccess(region="us", **credentials(app))
 
     def resources(self, **others: object) -> dict[str, object]:
         return {
@@ -154,6 +167,43 @@ class Place:
         """The table holds of a day exactly what the sandbox says: all columns, nested ones included."""
         dataset = MODULES[name].DATASET
         assert in_order(dataset, self.rows(name, day)) == in_order(dataset, self.truth(name, day))
+
+
+@dataclass
+class MessagingPlace(Place):
+    """A sandbox of conversations, and a folder with a warehouse and an archive that is filled from it."""
+
+    app: LivePersonMessaging = field(  # pyright: ignore[reportIncompatibleVariableOverride]
+        default_factory=lambda: LivePersonMessaging(scale=0.1)
+    )
+
+    def messaging(self) -> SandboxedMessaging:
+        """The vendor's resource with the sandbox's credentials."""
+        SandboxedMessaging.apps[self.app.account_id] = self.app
+        return SandboxedMessaging(**credentials(self.app))
+
+    def resources(self, **others: object) -> dict[str, object]:
+        return {
+            "archive": self.archive,
+            "warehouse": self.warehouse,
+            "liveperson_messaging": self.messaging(),
+            **others,
+        }
+
+    def truth(self, name: str, day: date) -> list[dict[str, Any]]:
+        """What the table should hold of a day, by the sandbox and its clock."""
+        assert name == "conversations"
+        return [conversation_truth.row(record) for record in self.app.conversations(day, listed=True)]
+
+    def conversations(self, day: date) -> list[dict[str, Any]]:
+        """What the table holds of a day, in the form of the truth, without what we derive."""
+        rows = [conversation_truth.stripped(row) for row in comparable(self.rows("conversations", day))]
+        return [{name: value for name, value in row.items() if name not in DERIVED} for row in rows]
+
+    def assert_true(self, name: str, day: date) -> None:
+        """The table holds of a day exactly what the sandbox says: all columns, nested ones included."""
+        dataset = MODULES[name].DATASET
+        assert in_order(dataset, self.conversations(day)) == in_order(dataset, self.truth(name, day))
 
 
 @dataclass

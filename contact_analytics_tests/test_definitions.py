@@ -9,9 +9,10 @@ import dagster as dg
 import pytest
 
 from contact_analytics import automation
-from contact_analytics.definitions import DATASETS, defs
-from contact_analytics.lib.checks import CHECKS
-from contact_analytics.lib.dataset import PARTITION, Dataset, describe
+from contact_analytics.definitions import DATASETS, DIMENSIONS, defs
+from contact_analytics.lib.checks import checks_of
+from contact_analytics.lib.dataset import PARTITION, Dataset, Dimension, describe
+from contact_analytics.lib.dimension_checks import DIMENSION_CHECKS
 from contact_analytics.sandbox.serve import environment, running
 from contact_analytics_tests.fakes import PROVENANCE, days_ago
 
@@ -79,11 +80,11 @@ def test_an_asset_says_what_it_is(dataset: Dataset) -> None:
     assert spec.code_version == dataset.fingerprint()
     assert isinstance(spec.freshness_policy, dg.FreshnessPolicy)
     assert asset.backfill_policy == dg.BackfillPolicy.single_run()
-    assert asset.op.pool == "liveperson_data_access"
+    assert asset.op.pool == ("liveperson_messaging" if dataset.name == "conversations" else "liveperson_data_access")
     policy = asset.op.retry_policy
     assert policy
     assert policy.max_retries
-    assert {spec.name for spec in asset.check_specs} == {check.name for check in CHECKS}
+    assert {spec.name for spec in asset.check_specs} == {check.name for check in checks_of(dataset)}
 
 
 @EACH
@@ -101,6 +102,38 @@ def test_every_column_is_described(dataset: Dataset) -> None:
         assert column.type
         assert column.constraints.nullable == declared.nullable
     assert [column.name for column in schema.columns if "primary_key" in column.tags] == dataset.primary_key
+
+
+EACH_DIMENSION = pytest.mark.parametrize("dimension", DIMENSIONS, ids=lambda dimension: dimension.table)
+
+
+@EACH_DIMENSION
+def test_a_dimension_says_what_it_is(dimension: Dimension) -> None:
+    """As a daily table does; it has no partitions, and a policy that sees whether it was looked at."""
+    asset = defs.resolve_assets_def(dimension.key)
+    spec = asset.get_asset_spec(dimension.key)
+    assert spec.partitions_def is None
+    assert spec.group_name == dimension.vendor
+    assert spec.owners
+    assert spec.description
+    assert dimension.grain in spec.description
+    assert all(f"`{name}`" in spec.description for name in ["id", dimension.table, *dimension.views()])
+    assert spec.metadata["documentation"].value == dimension.documentation
+    assert spec.code_version == dimension.fingerprint()
+    assert isinstance(spec.freshness_policy, dg.FreshnessPolicy)
+    assert asset.op.pool == "liveperson_account_config"
+    assert asset.op.retry_policy
+    assert {spec.name for spec in asset.check_specs} == {check.name for check in DIMENSION_CHECKS}
+
+
+@EACH_DIMENSION
+def test_every_column_of_a_dimension_is_described(dimension: Dimension) -> None:
+    """The vendor's first, then from when until when they held, then the provenance."""
+    schema = defs.resolve_assets_def(dimension.key).metadata_by_key[dimension.key]["dagster/column_schema"]
+    assert isinstance(schema, dg.TableSchema)
+    assert [column.name for column in schema.columns] == list(dimension.columns())
+    assert [column.name for column in schema.columns][-7:] == ["valid_from", "valid_to", "is_current", *PROVENANCE]
+    assert all(column.description and column.type for column in schema.columns)
 
 
 def test_every_dataset_has_a_freshness_check_that_the_sensor_evaluates() -> None:

@@ -10,8 +10,8 @@ import dagster as dg
 import pytest
 
 import contact_analytics
-from contact_analytics.definitions import DATASETS
-from contact_analytics.lib.dataset import Dataset
+from contact_analytics.definitions import DATASETS, DIMENSIONS
+from contact_analytics.lib.dataset import Dataset, Dimension, Table
 
 PACKAGE = Path(contact_analytics.__file__).parent
 NOT_VENDORS = {"lib", "sandbox", "reports"}
@@ -92,6 +92,23 @@ def test_a_dataset_has_one_name(dataset: Dataset) -> None:
     assert asset.metadata_by_key[asset.key]["dagster/table_name"] == f"{dataset.vendor}.{dataset.name}"
 
 
+@pytest.mark.parametrize("dimension", DIMENSIONS, ids=lambda dimension: dimension.table)
+def test_a_dimension_has_one_name(dimension: Dimension) -> None:
+    """As a dataset does."""
+    module = import_module(f"contact_analytics.{dimension.vendor}.{dimension.name}")
+    asset = getattr(module, dimension.name)
+    assert module.DIMENSION is dimension
+    assert isinstance(asset, dg.AssetsDefinition)
+    assert asset.key == dimension.key
+    assert asset.metadata_by_key[asset.key]["dagster/table_name"] == dimension.table
+
+
+def test_every_dimension_of_a_vendor_is_in_the_definitions() -> None:
+    """As every dataset is."""
+    declared = {name for name in IMPORTS if area(name) in VENDORS and hasattr(import_module(name), "DIMENSION")}
+    assert declared == {f"contact_analytics.{dimension.table}" for dimension in DIMENSIONS}
+
+
 def test_every_dataset_of_a_vendor_is_in_the_definitions() -> None:
     """A file with a dataset that nobody lists would never be loaded."""
     declared = {
@@ -102,8 +119,8 @@ def test_every_dataset_of_a_vendor_is_in_the_definitions() -> None:
     assert declared == {f"contact_analytics.{dataset.table}" for dataset in DATASETS}
 
 
-@pytest.mark.parametrize("dataset", DATASETS, ids=lambda dataset: dataset.name)
-def test_the_readme_lists_every_table(dataset: Dataset) -> None:
+@pytest.mark.parametrize("dataset", [*DATASETS, *DIMENSIONS], ids=lambda dataset: dataset.name)
+def test_the_readme_lists_every_table(dataset: Table) -> None:
     """A table that the README's table of tables does not name is one that nobody finds."""
     readme = (PACKAGE.parent / "README.md").read_text()
     assert f"| `{dataset.table}` | " in readme

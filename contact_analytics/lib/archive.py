@@ -8,6 +8,7 @@ a temporary name, checked, and renamed. The root is a folder or any store that f
 import hashlib
 import json
 import os
+import re
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass
@@ -29,6 +30,7 @@ from contact_analytics.lib.links import shown
 MANIFEST = "manifest.json"
 _CHUNK_BYTES = 1 << 20
 _LONGEST_NAME = 200
+_DAY = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])")
 _TIMES = ("scope_start", "scope_end", "fetched_at")
 _LOCK_SECONDS = 60
 _ABANDONED = timedelta(days=1)
@@ -65,6 +67,16 @@ class ArchiveResource(dg.ConfigurableResource[None]):
     def day(self, vendor: str, dataset: str, day: date) -> "ArchivedDay":
         return ArchivedDay(UPath(self.root) / vendor / dataset / day.isoformat())
 
+    def days(self, vendor: str, dataset: str) -> list[date]:
+        """The days of a dataset that have a folder, in order."""
+        folder = UPath(self.root) / vendor / dataset
+        with reachable(folder):
+            try:
+                names = [path.name for path in folder.iterdir()]
+            except FileNotFoundError:
+                return []
+        return sorted(date.fromisoformat(name) for name in names if _DAY.fullmatch(name))
+
 
 class ArchivedDay:
     """One day of one dataset in the archive.
@@ -87,7 +99,7 @@ class ArchivedDay:
         A file has its name only when it is whole, so one that a killed run did not get into the manifest is taken up.
         """
         path, known = self._path(file.name), self._manifest().get(file.name)
-        with self._reachable():
+        with reachable(self.folder):
             try:
                 if known and path.stat().st_size != known.bytes:
                     return None
@@ -107,7 +119,7 @@ class ArchivedDay:
         Raises `CutShort` when the body has another length or ends within a gzip member; nothing is kept then.
         """
         body = Body()
-        with self._reachable():
+        with reachable(self.folder):
             self._make_folder()
             self._sweep(datetime.now(UTC))
             with self._replacing(self._path(file.name)) as out:
@@ -149,7 +161,7 @@ class ArchivedDay:
 
     def _manifest(self) -> dict[str, ArchivedFile]:
         path = self.folder / MANIFEST
-        with self._reachable():
+        with reachable(self.folder):
             try:
                 text = path.read_bytes()
             except FileNotFoundError:
@@ -198,15 +210,17 @@ class ArchivedDay:
                 temporary.unlink(missing_ok=True)
             raise
 
-    @contextmanager
-    def _reachable(self) -> Generator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise ConfigurationError(
-                f"The archive folder {self.folder} cannot be read or written: {_reason(error)}.",
-                "Check CONTACT_ANALYTICS_ARCHIVE, its permissions and free space. Nothing stored was changed.",
-            ) from error
+
+@contextmanager
+def reachable(folder: UPath) -> Generator[None]:
+    """Turn what a disk or a store says into words about the setting."""
+    try:
+        yield
+    except OSError as error:
+        raise ConfigurationError(
+            f"The archive folder {folder} cannot be read or written: {_reason(error)}.",
+            "Check CONTACT_ANALYTICS_ARCHIVE, its permissions and free space. Nothing stored was changed.",
+        ) from error
 
 
 def stored_name(name: str) -> str:

@@ -1,4 +1,4 @@
-"""What every daily table's `@dg.asset` has in common, as a dictionary of its options."""
+"""What the `@dg.asset` of tables have in common, as dictionaries of its options."""
 
 import warnings
 from datetime import timedelta
@@ -6,8 +6,9 @@ from typing import Any
 
 import dagster as dg
 
+from contact_analytics.lib import dimension_checks
 from contact_analytics.lib.checks import check_specs
-from contact_analytics.lib.dataset import Dataset
+from contact_analytics.lib.dataset import Dataset, Dimension, Table
 
 # One run a backfill is what keeps thirty days from costing thirty process starts; Dagster calls the option beta.
 warnings.filterwarnings("ignore", message="Parameter `backfill_policy`")
@@ -21,34 +22,66 @@ DUE_CRON = "0 8 * * *"
 def daily_table(dataset: Dataset, partitions: dg.DailyPartitionsDefinition) -> dict[str, Any]:
     """The options of a daily table's asset: key, partitions, one run a backfill, what the UI shows, freshness."""
     return {
-        "key": dataset.key,
+        **_table(dataset, _description(dataset)),
         "partitions_def": partitions,
         "backfill_policy": dg.BackfillPolicy.single_run(),
         # Days are logged one by one as they are stored, so the run itself adds no materialization.
         "output_required": False,
         "check_specs": check_specs(dataset),
-        "group_name": dataset.vendor,
+    }
+
+
+def dimension_table(dimension: Dimension) -> dict[str, Any]:
+    """The options of a dimension's asset: as a daily table's, without partitions; each run materializes it."""
+    return {
+        **_table(dimension, _description_of_history(dimension)),
+        # The rows are in DuckDB when the function ends: there is nothing for an IO manager to store.
+        "dagster_type": dg.Nothing,
+        "check_specs": dimension_checks.check_specs(dimension),
+    }
+
+
+def _table(table: Table, description: str) -> dict[str, Any]:
+    return {
+        "key": table.key,
+        "group_name": table.vendor,
         "kinds": {"python", "duckdb", "polars"},
         "owners": OWNERS,
-        "description": _description(dataset),
+        "description": description,
         "metadata": {
-            "dagster/column_schema": dataset.column_schema(),
-            "dagster/table_name": dataset.table,
-            "documentation": dg.MetadataValue.url(dataset.documentation),
-            "dictionary": dg.MetadataValue.path(f"docs/dictionary.md#{dataset.vendor}{dataset.name}"),
+            "dagster/column_schema": table.column_schema(),
+            "dagster/table_name": table.table,
+            "documentation": dg.MetadataValue.url(table.documentation),
+            "dictionary": dg.MetadataValue.path(f"docs/dictionary.md#{table.vendor}{table.name}"),
         },
-        "code_version": dataset.fingerprint(),
+        "code_version": table.fingerprint(),
         "retry_policy": dg.RetryPolicy(max_retries=2, delay=120, backoff=dg.Backoff.EXPONENTIAL),
         "freshness_policy": dg.FreshnessPolicy.cron(deadline_cron=DUE_CRON, lower_bound_delta=timedelta(hours=2)),
     }
 
 
 def _description(dataset: Dataset) -> str:
-    keys = ", ".join(f"`{name}`" for name in dataset.primary_key)
-    views = ", ".join(f"`{name}`" for name in dataset.views())
+    day = f"`{dataset.event_time}`" if dataset.answers_reach_beyond else "the vendor's files"
+    return _described(
+        dataset,
+        f"one partition a UTC day of {day}",
+        f"**Retention** the vendor deletes a day after {dataset.retention.days} days; the archive keeps it",
+    )
+
+
+def _description_of_history(dimension: Dimension) -> str:
+    return _described(
+        dimension,
+        "a row held from `valid_from` until `valid_to`, and holds if `is_current`",
+        "**Looked at** once a day; the archive keeps every list, and `source: archive` makes the history again",
+    )
+
+
+def _described(table: Table, rows: str, kept: str) -> str:
+    keys = ", ".join(f"`{name}`" for name in table.primary_key)
+    views = ", ".join(f"`{name}`" for name in table.views())
     flat = f"\n\n**Flat views** {views}" if views else ""
     return (
-        f"{dataset.grain}\n\n**Key** {keys}\n\n**Table** `{dataset.table}`, one partition a UTC day of the vendor's "
-        f"files{flat}\n\n**Retention** the vendor deletes a day after {dataset.retention.days} days; the archive keeps "
-        f"it\n\n[The vendor's documentation]({dataset.documentation})"
+        f"{table.grain}\n\n**Key** {keys}\n\n**Table** `{table.table}`, {rows}{flat}\n\n{kept}"
+        f"\n\n[The vendor's documentation]({table.documentation})"
     )

@@ -1,16 +1,14 @@
-"""The checks that every daily table has. Each looks at all stored days and names those that fail.
+"""The checks of daily tables. Each looks at all stored days and names those that fail.
 
 They are evaluated by the run that loads, when its last day is done, also if some of its days failed.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 import dagster as dg
 from duckdb import DuckDBPyConnection
 
-from contact_analytics.lib.dataset import PARTITION, Dataset
+from contact_analytics.lib.dataset import PARTITION, Check, Dataset, Known, Reasons, in_words
 from contact_analytics.lib.errors import DayHeldBack
 from contact_analytics.lib.extractions import Extraction, extractions
 from contact_analytics.lib.schema import literal, quoted
@@ -19,29 +17,25 @@ _HOURS = 24
 _WINDOW_DAYS = 30
 _SHOWN_DAYS = 100
 
-Reasons = Mapping[date, str]
-Known = Mapping[date, Extraction]
 
-
-@dataclass(frozen=True)
-class Check:
-    """A promise about a table: what it says, and the days that break it with the reason."""
-
-    name: str
-    description: str
-    severity: dg.AssetCheckSeverity
-    failing: Callable[[DuckDBPyConnection, Dataset, Known], Reasons]
+def checks_of(dataset: Dataset) -> tuple[Check, ...]:
+    """The checks that every daily table has, and those of this one."""
+    return (*CHECKS, *dataset.checks)
 
 
 def check_specs(dataset: Dataset) -> list[dg.AssetCheckSpec]:
     """The checks of a dataset as its asset declares them."""
-    return [dg.AssetCheckSpec(check.name, asset=dataset.key, description=check.description) for check in CHECKS]
+    return [
+        dg.AssetCheckSpec(check.name, asset=dataset.key, description=check.description) for check in checks_of(dataset)
+    ]
 
 
 def evaluate(connection: DuckDBPyConnection, dataset: Dataset) -> list[dg.AssetCheckResult]:
     """The results of a dataset's checks as the warehouse stands."""
     known = extractions(connection, dataset)
-    return [_result(dataset, check, check.failing(connection, dataset, known), len(known)) for check in CHECKS]
+    return [
+        _result(dataset, check, check.failing(connection, dataset, known), len(known)) for check in checks_of(dataset)
+    ]
 
 
 def _result(dataset: Dataset, check: Check, reasons: Reasons, days: int) -> dg.AssetCheckResult:
@@ -66,7 +60,7 @@ def freshness_check(
         asset=dataset.key,
         name="newest_due_day_is_in",
         automation_condition=dg.AutomationCondition.cron_tick_passed(due_cron) & ~dg.AutomationCondition.in_progress(),
-        description=f"The newest day whose {dataset.lateness.seconds // 3600} hours of grace have passed is stored; "
+        description=f"The newest day whose {in_words(dataset.lateness)} of grace have passed is stored; "
         f"and none between the first stored one of the last {_WINDOW_DAYS} and it is missing.",
     )
     def newest_due_day_is_in(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
@@ -104,7 +98,7 @@ def newest_due_day(
 
 def _repeated_keys(connection: DuckDBPyConnection, dataset: Dataset, known: Known) -> Reasons:
     keys = ", ".join(map(quoted, dataset.primary_key))
-    return _counted(
+    return counted(
         connection,
         f"select {PARTITION}, sum(n - 1)::bigint from (select {PARTITION}, count(*) as n from {dataset.sql_name} "
         f"group by {PARTITION}, {keys} having count(*) > 1) group by all",
@@ -114,7 +108,7 @@ def _repeated_keys(connection: DuckDBPyConnection, dataset: Dataset, known: Know
 
 def _missing_keys(connection: DuckDBPyConnection, dataset: Dataset, known: Known) -> Reasons:
     missing = " or ".join(f"{quoted(name)} is null" for name in dataset.primary_key)
-    return _counted(
+    return counted(
         connection,
         f"select {PARTITION}, count(*) from {dataset.sql_name} where {missing} group by all",
         "rows without a key",
@@ -123,7 +117,7 @@ def _missing_keys(connection: DuckDBPyConnection, dataset: Dataset, known: Known
 
 def _strays(connection: DuckDBPyConnection, dataset: Dataset, known: Known) -> Reasons:
     loads = f"select {PARTITION}, rows, file_names from meta.extractions where dataset = {literal(dataset.table)}"
-    return _counted(
+    return counted(
         connection,
         f"with held as (select {PARTITION}, _source_file as file, count(*) as n from {dataset.sql_name} group by all), "
         f"loads as ({loads}), listed as (select {PARTITION}, unnest(file_names) as file from loads), "
@@ -175,7 +169,7 @@ def _held_back(connection: DuckDBPyConnection, dataset: Dataset, known: Known) -
     return {day: stored.problem or "" for day, stored in known.items() if stored.problem_type == DayHeldBack.__name__}
 
 
-def _counted(connection: DuckDBPyConnection, query: str, what: str) -> Reasons:
+def counted(connection: DuckDBPyConnection, query: str, what: str) -> Reasons:
     """Days and counts that a query finds, in words."""
     return {day: f"{count:,} {what}" for day, count in connection.execute(query).fetchall()}
 
@@ -189,13 +183,6 @@ CHECKS = (
         "Each stored day has as many rows as its load counted, all from that day's files.",
         _ERROR,
         _strays,
-    ),
-    Check(
-        "hours_are_listed_or_explained",
-        "Every hour of a stored day has a file, or had none when the vendor was due to be done with the day and had "
-        "not begun to delete it: then the hour was quiet.",
-        _WARN,
-        _unexplained_hours,
     ),
     Check(
         "no_unknown_fields",
@@ -214,5 +201,15 @@ CHECKS = (
         "No re-load of a stored day is held back because it would leave fewer files or rows.",
         _ERROR,
         _held_back,
+    ),
+)
+# Of a vendor that makes a file an hour, or none where nothing happened.
+HOURLY_CHECKS = (
+    Check(
+        "hours_are_listed_or_explained",
+        "Every hour of a stored day has a file, or had none when the vendor was due to be done with the day and had "
+        "not begun to delete it: then the hour was quiet.",
+        _WARN,
+        _unexplained_hours,
     ),
 )

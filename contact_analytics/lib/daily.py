@@ -6,10 +6,10 @@ the run together with the others that failed; the days that worked are stored.
 """
 
 import hashlib
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from enum import Enum
 from time import monotonic
@@ -21,7 +21,7 @@ from pydantic import Field
 from contact_analytics.lib.archive import ArchivedDay, ArchivedFile, ArchiveResource
 from contact_analytics.lib.checks import evaluate, newest_due_day
 from contact_analytics.lib.dataset import Dataset, Decoded
-from contact_analytics.lib.delivery import DailyFiles, Delivery, ahead, from_archive, from_vendor
+from contact_analytics.lib.delivery import DailySource, Delivery, Followed, Order, ahead, from_archive
 from contact_analytics.lib.errors import (
     ContactAnalyticsError,
     DaysFailed,
@@ -30,6 +30,7 @@ from contact_analytics.lib.errors import (
     WarehouseError,
 )
 from contact_analytics.lib.extractions import Extraction, confirm, note_problem
+from contact_analytics.lib.http import Tally
 from contact_analytics.lib.materialization import day_metadata
 from contact_analytics.lib.staging import Staging
 from contact_analytics.lib.warehouse import WarehouseResource, replacing, transaction
@@ -57,20 +58,25 @@ class ExtractionConfig(dg.Config):
     force: bool = Field(
         default=False, description="Load the day even if nothing changed, and even if it leaves fewer files or rows."
     )
+    follow: bool = Field(
+        default=False, description="Also refresh the stored days that the vendor has changed since, where it tells."
+    )
 
 
 def extract_days(
     context: dg.AssetExecutionContext,
     dataset: Dataset,
     config: ExtractionConfig,
-    connect: Callable[[], AbstractContextManager[DailyFiles]],
+    connect: Callable[[], AbstractContextManager[DailySource]],
     decode: Callable[[bytes], Decoded],
     archive: ArchiveResource,
     warehouse: WarehouseResource,
+    files_of: Callable[[ArchivedDay], list[ArchivedFile]] = ArchivedDay.files,
 ) -> Iterator[dg.AssetMaterialization | dg.AssetCheckResult]:
     """The body of a daily asset: a materialization for each of the run's days as soon as it is stored.
 
-    Raises `DaysFailed` at the end with the days that could not be stored, or the error itself if one day was asked.
+    `files_of` says which archived files make up a day where the vendor is not asked. Raises `DaysFailed` at the end
+    with the days that could not be stored, or the error itself if one day was asked.
     """
     now = datetime.now(UTC)
     days = [date.fromisoformat(key) for key in context.partition_keys]
@@ -78,28 +84,20 @@ def extract_days(
     left = [day for day in days if day not in done]
     with in_our_words(dataset.table):
         stored = warehouse.prepare(dataset)
-    failures: dict[str, ContactAnalyticsError] = {}
     with ExitStack() as stack:
         needs_vendor = config.source is Source.vendor and not all(dataset.is_expired(day, now) for day in left)
         api = stack.enter_context(connect()) if needs_vendor else None
-        extractor = Extractor(context, dataset, config, api, decode, archive, warehouse, now)
-        lookahead = _pool(stack, 1, "deliver")
-        downloads = _pool(stack, _DOWNLOADS, "download")
-        deliveries = ahead(lookahead, lambda day: extractor.deliver(day, downloads), left, _DAYS_AHEAD)
-        for number, (day, delivery) in enumerate(deliveries, len(done) + 1):
-            progress = f"{dataset.table} {day}: day {number} of {len(days)}"
-            try:
-                with in_our_words(f"{dataset.table} {day}"):
-                    materialization = extractor.load(day, delivery.result(), stored.get(day), progress)
-                yield materialization
-            except ContactAnalyticsError as error:
-                failures[day.isoformat()] = error
-                extractor.note_failure(day, error)
+        extractor = Extractor(context, dataset, config, api, decode, archive, warehouse, files_of, stored, now)
+        pools = _pool(stack, 1, "deliver"), _pool(stack, _DOWNLOADS, "download")
+        yield from extractor.load_all(left, *pools, len(done))
+        if config.follow and isinstance(api, Followed):
+            yield from extractor.load_all(extractor.changed(api, days), *pools)
+    failures = extractor.failures
     yield from _checked(context, dataset, warehouse, now, failures)
-    if len(days) == 1 and failures:
+    if len(days) == 1 and list(failures) == [str(days[0])]:
         raise next(iter(failures.values()))
     if failures:
-        raise DaysFailed(dataset.table, len(days), failures)
+        raise DaysFailed(dataset.table, extractor.tried, failures)
 
 
 def _pool(stack: ExitStack, threads: int, name: str) -> ThreadPoolExecutor:
@@ -168,25 +166,73 @@ def in_our_words(what: str) -> Generator[None]:
         ) from error
 
 
-@dataclass(frozen=True)
+@dataclass
 class Extractor:
     """One run's extraction of one dataset."""
 
     context: dg.AssetExecutionContext
     dataset: Dataset
     config: ExtractionConfig
-    api: DailyFiles | None
+    api: DailySource | None
     decode: Callable[[bytes], Decoded]
     archive: ArchiveResource
     warehouse: WarehouseResource
+    files_of: Callable[[ArchivedDay], list[ArchivedFile]]
+    stored: Mapping[date, Extraction]
     now: datetime
+    failures: dict[str, ContactAnalyticsError] = field(default_factory=dict[str, ContactAnalyticsError])
+    tried: int = 0
+
+    def load_all(
+        self, days: Sequence[date], lookahead: Executor, downloads: Executor, before: int = 0
+    ) -> Iterator[dg.AssetMaterialization]:
+        """Store days one by one while the next ones are delivered; those that fail are noted in `failures`."""
+        self.tried += before + len(days)
+        deliveries = ahead(lookahead, lambda day: self.deliver(day, downloads), days, _DAYS_AHEAD)
+        for number, (day, delivery) in enumerate(deliveries, before + 1):
+            progress = f"{self.dataset.table} {day}: day {number} of {before + len(days)}"
+            try:
+                with in_our_words(f"{self.dataset.table} {day}"):
+                    materialization = self.load(day, delivery.result(), self.stored.get(day), progress)
+                yield materialization
+            except ContactAnalyticsError as error:
+                self.failures[day.isoformat()] = error
+                self.note_failure(day, error)
+
+    def changed(self, api: Followed, asked: Sequence[date]) -> list[date]:
+        """The stored days that the vendor has changed since they were listed, beside those that were asked for.
+
+        What has not changed is noted as listed now, so that the next look need not go back further than this one.
+        """
+        known = {
+            day: each.listed_at
+            for day, each in self.stored.items()
+            if each.listed_at and day not in asked and not self.dataset.is_expired(day, self.now)
+        }
+        if not known:
+            return []
+        looked_at = datetime.now(UTC)
+        try:
+            with in_our_words(f"{self.dataset.table}: what changed since it was stored"):
+                changed = api.changed_days(known, Tally())
+        except ContactAnalyticsError as error:
+            self.failures["days stored before"] = error
+            self.context.log.error(f"{self.dataset.table}: what changed since it was stored is not known: {error}")
+            return []
+        with self.warehouse.get_connection() as connection, transaction(connection):
+            for day in known.keys() - set(changed):
+                confirm(connection, self.dataset, day, looked_at)
+        days = ", ".join(map(str, changed)) or "none"
+        self.context.log.info(f"{self.dataset.table}: of {len(known)} days stored before, these have changed: {days}")
+        return changed
 
     def deliver(self, day: date, downloads: Executor) -> Delivery:
         """Bring a day's files into the archive, or take them from there where the vendor is not asked."""
-        expired = self.dataset.is_expired(day, self.now)
+        expired, archived = self.dataset.is_expired(day, self.now), self._archived(day)
         if self.api is None or expired:
-            return from_archive(self.dataset, day, self._archived(day), expired=expired)
-        return from_vendor(self.api, self.dataset, day, self._archived(day), downloads, refetch=self.config.refetch)
+            return from_archive(self.dataset, day, self.files_of(archived), expired=expired)
+        order = Order(self.dataset, day, archived, self.stored.get(day), self.config.refetch, downloads)
+        return self.api.deliver(order)
 
     def load(self, day: date, delivery: Delivery, stored: Extraction | None, progress: str) -> dg.AssetMaterialization:
         """Store a delivered day, unless it is stored with the same content already."""
@@ -197,7 +243,7 @@ class Extractor:
             with self.warehouse.get_connection() as connection:
                 confirm(connection, self.dataset, day, delivery.listed_at)
                 return self._materialization(connection, day, delivery, "unchanged", digest)
-        with closing(Staging(self.dataset)) as staging:
+        with closing(Staging(self.dataset, day)) as staging:
             started = monotonic()
             self._stage(day, delivery.files, staging, progress)
             delivery.seconds["decode"] = monotonic() - started
@@ -241,12 +287,13 @@ class Extractor:
 
     def _extraction(self, delivery: Delivery, staging: Staging, digest: str, loaded_at: datetime) -> Extraction:
         return Extraction(
-            state="loaded" if delivery.files else "empty",
+            state="loaded" if staging.rows or staging.quarantine else "empty",
             files=len(delivery.files),
             file_names=tuple(file.name for file in delivery.files),
             scopes=tuple(sorted({file.scope_start for file in delivery.files})),
             bytes=sum(file.bytes for file in delivery.files),
             rows=staging.rows,
+            vendor_count=delivery.vendor_count,
             quarantined=len(staging.quarantine),
             unknown_fields=tuple({"field": name, "records": n} for name, n in sorted(staging.unknown.items())),
             digest=digest,

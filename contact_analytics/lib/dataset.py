@@ -5,15 +5,22 @@ A `Dataset` is a daily table, a `Dimension` the history of a vendor's list, such
 
 import hashlib
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from enum import Enum
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import dataframely as dy
 import polars as pl
+from duckdb import DuckDBPyConnection
 
-from contact_analytics.lib.schema import children, duckdb_type, facts, quoted
+from contact_analytics.lib.schema import children, columns_of, duckdb_type, facts, quoted
+
+if TYPE_CHECKING:
+    from contact_analytics.lib.extractions import Extraction
 
 PARTITION = "partition_date"
 
@@ -30,7 +37,7 @@ class Provenance(dy.Schema):
 class Partition(dy.Schema):
     """The column that every daily table starts with."""
 
-    partition_date = dy.Date(description="UTC day of the row's source file; the partition")
+    partition_date = dy.Date(description="UTC day that the row belongs to; the partition")
 
 
 class History(dy.Schema):
@@ -65,7 +72,7 @@ class Table:
 
     @property
     def primary_key(self) -> list[str]:
-        return self.schema.primary_key()
+        return [name for name, column in columns_of(self.schema).items() if column.primary_key]
 
     @property
     def identity(self) -> list[str]:
@@ -74,10 +81,11 @@ class Table:
 
     def columns(self) -> dict[str, dy.Column]:
         """Every column of the table, in order."""
-        return {**self.schema.columns(), **Provenance.columns()}
+        return {**columns_of(self.schema), **columns_of(Provenance)}
 
     def column_schema(self) -> dg.TableSchema:
         """The table as Dagster's UI shows it."""
+        keys = self.primary_key
         return dg.TableSchema(
             columns=[
                 dg.TableColumn(
@@ -85,7 +93,7 @@ class Table:
                     type=_short_type(column),
                     description=describe(column),
                     constraints=dg.TableColumnConstraints(nullable=column.nullable),
-                    tags={"primary_key": ""} if name in self.primary_key else None,
+                    tags={"primary_key": ""} if name in keys else None,
                 )
                 for name, column in self.columns().items()
             ]
@@ -95,7 +103,7 @@ class Table:
         """The flat views beside the table, by name: one a nested column, one row an item, key columns first."""
         return {
             f"{self.vendor}.{self.name}_{name}": self._view(name, children(column))
-            for name, column in self.schema.columns().items()
+            for name, column in columns_of(self.schema).items()
             if isinstance(column, dy.List) and children(column)
         }
 
@@ -114,28 +122,58 @@ class Table:
         return hashlib.sha256("\n".join([version("contact_analytics"), *columns]).encode()).hexdigest()[:16]
 
 
+class Repeats(Enum):
+    """What becomes of rows of a day with the same key."""
+
+    MERGED = "a field has the latest value that is given, a list the items of all"
+    LATEST = "the last one stands, whole"
+
+
+Reasons = Mapping[date, str]
+Known = Mapping[date, "Extraction"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """A promise about a daily table: what it says, and the days that break it with the reason."""
+
+    name: str
+    description: str
+    severity: dg.AssetCheckSeverity
+    failing: Callable[[DuckDBPyConnection, "Dataset", Known], Reasons]
+
+
 @dataclass(frozen=True)
 class Dataset(Table):
     """One daily table of a vendor.
 
     `event_time` is the column that dates a row, `retention` how long the vendor keeps a day, `lateness` how long after
-    a day's end it promises to be complete.
+    a day's end it promises to be complete. Where `answers_reach_beyond` a day, its rows are those that `event_time`
+    says. `checks` are those that other datasets do not have, `measures` SQL aggregates of a day that the UI shows.
     """
 
     event_time: str
     retention: timedelta
     lateness: timedelta
+    repeats: Repeats = Repeats.MERGED
+    answers_reach_beyond: bool = False
+    checks: tuple[Check, ...] = ()
+    measures: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def identity(self) -> list[str]:
         return [PARTITION, *self.primary_key]
 
     def columns(self) -> dict[str, dy.Column]:
-        return {**Partition.columns(), **super().columns()}
+        return {**columns_of(Partition), **super().columns()}
+
+    def start(self, day: date) -> datetime:
+        """The instant at which a partition starts."""
+        return datetime.combine(day, time(), UTC)
 
     def end(self, day: date) -> datetime:
         """The instant at which a partition ends."""
-        return datetime.combine(day + timedelta(days=1), time(), UTC)
+        return self.start(day + timedelta(days=1))
 
     def is_due(self, day: date, now: datetime) -> bool:
         """Whether the vendor has promised to be done with a day."""
@@ -147,7 +185,7 @@ class Dataset(Table):
 
     def begins_to_expire(self, day: date) -> datetime:
         """The instant from which the vendor may have deleted the first of a day's files."""
-        return self.end(day) - timedelta(days=1) + self.retention
+        return self.start(day) + self.retention
 
     def telling_listing(self, day: date, before: datetime | None, now: datetime | None) -> datetime | None:
         """Which of two listings tells whether an hour without a file was quiet: the later, unless deletion began."""
@@ -163,7 +201,7 @@ class Dimension(Table):
         return [*self.primary_key, "valid_from"]
 
     def columns(self) -> dict[str, dy.Column]:
-        return {**self.schema.columns(), **History.columns(), **Provenance.columns()}
+        return {**columns_of(self.schema), **columns_of(History), **columns_of(Provenance)}
 
 
 def _short_type(column: dy.Column) -> str:
@@ -172,6 +210,14 @@ def _short_type(column: dy.Column) -> str:
     if not fields:
         return duckdb_type(column.dtype)
     return f"STRUCT({fields})[]" if isinstance(column, dy.List) else f"STRUCT({fields})"
+
+
+def in_words(span: timedelta) -> str:
+    """A span as a person would say it."""
+    for unit, name in ((timedelta(days=1), "day"), (timedelta(hours=1), "hour"), (timedelta(minutes=1), "minute")):
+        if span >= unit:
+            return f"{span / unit:g} {name}{'' if span == unit else 's'}"
+    return f"{span.total_seconds():g} seconds"
 
 
 def describe(column: dy.Column) -> str:

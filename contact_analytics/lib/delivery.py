@@ -1,67 +1,102 @@
 """A day's files on their way from the vendor into the archive."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from time import monotonic
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from contact_analytics.lib.archive import ArchivedDay, ArchivedFile, ListedFile
 from contact_analytics.lib.dataset import Dataset
 from contact_analytics.lib.errors import ContactAnalyticsError, RequestRejected, RetentionExpired
+from contact_analytics.lib.extractions import Extraction
 from contact_analytics.lib.http import Tally
 
 A = TypeVar("A")
 B = TypeVar("B")
 
 
-class DailyFiles(Protocol):
-    """A vendor's API that offers files by day."""
+@dataclass
+class Delivery:
+    """The files that make up one day, all in the archive, and what it took to get them there.
+
+    `listed_at` is when the vendor said what the day holds; `vendor_count` how many rows that is, where it says so.
+    """
+
+    files: list[ArchivedFile]
+    tally: Tally = field(default_factory=Tally)
+    downloaded: int = 0
+    listed_at: datetime | None = None
+    vendor_count: int | None = None
+    seconds: dict[str, float] = field(default_factory=lambda: {"list": 0.0, "download": 0.0})
+
+
+@dataclass(frozen=True)
+class Order:
+    """A day that is to be delivered: into which archive, what is stored of it, and whether to fetch all of it again."""
+
+    dataset: Dataset
+    day: date
+    archived: ArchivedDay
+    stored: Extraction | None
+    refetch: bool
+    downloads: Executor
+
+
+class DailySource(Protocol):
+    """A vendor's API that delivers days: it brings what the archive lacks and says which files make up the day."""
+
+    def deliver(self, order: Order) -> Delivery: ...
+
+
+@runtime_checkable
+class Followed(Protocol):
+    """A vendor's API whose days go on changing, and that tells which have."""
+
+    def changed_days(self, stored: Mapping[date, datetime], tally: Tally) -> list[date]:
+        """Which of the stored days have changed since the times at which they were last listed."""
+        ...
+
+
+class FileApi(Protocol):
+    """A vendor's API that lists a day's files and lets them be downloaded."""
 
     def list_day(self, dataset: Dataset, day: date, tally: Tally) -> list[ListedFile]: ...
 
     def download(self, file: ListedFile, archived: ArchivedDay, tally: Tally) -> ArchivedFile: ...
 
 
-@dataclass
-class Delivery:
-    """The files of one day, all in the archive, and what it took to get them there."""
-
-    files: list[ArchivedFile]
-    tally: Tally = field(default_factory=Tally)
-    downloaded: int = 0
-    listed_at: datetime | None = None
-    seconds: dict[str, float] = field(default_factory=lambda: {"list": 0.0, "download": 0.0})
-
-
-def from_archive(dataset: Dataset, day: date, archived: ArchivedDay, *, expired: bool) -> Delivery:
+def from_archive(dataset: Dataset, day: date, files: list[ArchivedFile], *, expired: bool) -> Delivery:
     """A day as the archive has it; nothing is asked of the vendor."""
-    files = archived.files()
     if files:
         return Delivery(files)
     raise _nothing_left(dataset, day, expired=expired)
 
 
-def from_vendor(
-    api: DailyFiles, dataset: Dataset, day: date, archived: ArchivedDay, downloads: Executor, *, refetch: bool
-) -> Delivery:
+def listed_files(api: FileApi, order: Order) -> Delivery:
     """A day as the vendor lists it now; files that the archive holds are not fetched again, unless `refetch`."""
-    delivery = Delivery([])
+    delivery, archived = Delivery([]), order.archived
     started = monotonic()
-    listed = api.list_day(dataset, day, delivery.tally)
+    listed = api.list_day(order.dataset, order.day, delivery.tally)
     delivery.listed_at = datetime.now(UTC)
     delivery.seconds["list"] = monotonic() - started
-    missing = [file for file in listed if refetch or not archived.holds(file)]
-    fetched = [downloads.submit(api.download, file, archived, delivery.tally) for file in missing]
-    errors = [error for future in fetched if (error := future.exception())]
-    if errors:
-        raise errors[0]
-    delivery.downloaded = len(fetched)
+    missing = [file for file in listed if order.refetch or not archived.holds(file)]
+    delivery.downloaded = len(
+        all_of(order.downloads, lambda file: api.download(file, archived, delivery.tally), missing)
+    )
     delivery.files = archived.files()
     delivery.seconds["download"] = monotonic() - started - delivery.seconds["list"]
     return delivery
+
+
+def all_of(executor: Executor, work: Callable[[A], B], items: Iterable[A]) -> list[B]:
+    """The result of each item. All are tried, as each is worth having; then the first error is raised."""
+    futures = [executor.submit(work, item) for item in items]
+    if errors := [error for future in futures if (error := future.exception())]:
+        raise errors[0]
+    return [future.result() for future in futures]
 
 
 def ahead(executor: Executor, work: Callable[[A], B], items: Iterable[A], depth: int) -> Iterator[tuple[A, Future[B]]]:
@@ -89,11 +124,11 @@ def _nothing_left(dataset: Dataset, day: date, *, expired: bool) -> ContactAnaly
     what = f"{dataset.table} {day}"
     if not expired:
         return RequestRejected(
-            f"{what}: the archive holds no file of this day, and `source: archive` asks for nothing else.",
+            f"{what}: the archive does not hold this day, and `source: archive` asks for nothing else.",
             "Materialize it with `source: vendor` while the vendor has it.",
         )
     return RetentionExpired(
-        f"{what}: past the vendor's retention of {dataset.retention.days} days, and the archive holds no file of it. "
+        f"{what}: past the vendor's retention of {dataset.retention.days} days, and the archive does not hold it. "
         "Nothing was asked of the vendor, and what the table holds stays.",
         "The day cannot be extracted any more. If another copy of the files exists, put it in the archive's folder of "
         "that day with its manifest and materialize with `source: archive`.",

@@ -4,14 +4,15 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import dataframely as dy
 
-from contact_analytics.lib.dataset import Dataset, Partition, Provenance
+from contact_analytics.lib.dataset import Dataset, Dimension, History, Partition, Provenance, Table, in_words
 from contact_analytics.lib.schema import children, duckdb_type, facts, walk, wire_name
 
 _INTRODUCTION = """\
 # Data dictionary
 
-Written from the schemas by `make dictionary`; a test fails while it is not current. Every table is partitioned by UTC
-day. `a.b` is field `b` of the nested column `a`, `a[].b` that field of each item of the list `a`.
+Written from the schemas by `make dictionary`; a test fails while it is not current. Daily tables are partitioned by
+UTC day; histories have a row a state of an entry, from when until when it held. `a.b` is field `b` of the nested column
+`a`, `a[].b` that field of each item of the list `a`.
 
 | mark | meaning |
 | --- | --- |
@@ -22,42 +23,65 @@ day. `a.b` is field `b` of the nested column `a`, `a[].b` that field of each ite
 
 _VIEWS = """\
 Beside a table stands a flat view for each of its lists of records: one row an item, with the partition and the primary
-key first, then `position`, the item's place in its list from 1, then the item's fields. A field that has the name of a
-key column carries the list's name in front."""
+key first (of a history the primary key and `valid_from`), then `position`, the item's place in its list from 1, then
+the item's fields. A field that has the name of a key column carries the list's name in front."""
+
+_AS_OF = """\
+A row holds from `valid_from`, included, until `valid_to`, excluded: `where valid_from <= t and (valid_to is null or t <
+valid_to)` gives the list as it was at `t`. An entry that the vendor lists as deleted has a last row with `deleted`; one
+that was deleted before it was first seen has a row that never held."""
 
 
-def markdown(datasets: Sequence[Dataset]) -> str:
-    """The dictionary of the given datasets, in their order."""
-    contents = [f"- [`{d.vendor}/{d.name}`](#{_anchor(d)}): {d.grain}" for d in datasets]
-    parts = [_INTRODUCTION, "\n".join(contents), _shared(), *(_section(dataset) for dataset in datasets)]
+def markdown(tables: Sequence[Table]) -> str:
+    """The dictionary of the given tables, in their order."""
+    contents = [f"- [`{t.vendor}/{t.name}`](#{_anchor(t)}): {t.grain}" for t in tables]
+    histories = any(isinstance(table, Dimension) for table in tables)
+    parts = [_INTRODUCTION, "\n".join(contents), _shared(histories=histories), *(_section(table) for table in tables)]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
-def _shared() -> str:
-    columns = [*walk(Partition), *walk(Provenance)]
+def _shared(*, histories: bool) -> str:
+    columns = _plain([*walk(Partition), *walk(Provenance)])
+    text = "## Columns of every table\n\nThe first is that of daily tables and comes first, the others last."
+    text = f"{text}\n\n{columns}\n\n{_VIEWS}"
+    if histories:
+        text += f"\n\n## Columns of every history\n\nAfter the table's own.\n\n{_plain(walk(History))}\n\n{_AS_OF}"
+    return text
+
+
+def _plain(columns: Iterable[tuple[str, dy.Column]]) -> str:
+    """Columns that are not the vendor's."""
     rows = ([_code(path), _code(_type(column)), _null(column), _meaning(column)] for path, column in columns)
-    table = _table(("column", "type", "null", "meaning"), rows)
-    return f"## Columns of every table\n\nThe first comes first, the others last.\n\n{table}\n\n{_VIEWS}"
+    return _table(("column", "type", "null", "meaning"), rows)
 
 
-def _section(dataset: Dataset) -> str:
-    key = ", ".join(map(_code, dataset.primary_key))
-    hours = dataset.lateness.total_seconds() / 3600
+def _section(table: Table) -> str:
     promises = [
-        f"- Table: `{dataset.table}`",
-        f"- Primary key: {key}",
-        f"- Retention: the vendor deletes a day after {dataset.retention.days} days; the archive keeps it",
-        f"- Due: {hours:g} hours after the day's end",
-        f"- [The vendor's documentation]({dataset.documentation})",
+        f"- Table: `{table.table}`",
+        f"- Primary key: {', '.join(map(_code, table.primary_key))}{_of_current(table)}",
+        *_promises(table),
+        f"- [The vendor's documentation]({table.documentation})",
     ]
-    columns = _table(("column", "type", "null", "unit", "meaning", "vendor's field", "marks"), _columns(dataset))
-    views = [f"- `{view}`" for view in dataset.views()]
+    columns = _table(("column", "type", "null", "unit", "meaning", "vendor's field", "marks"), _columns(table))
+    views = [f"- `{view}`" for view in table.views()]
     flat = "\n\nFlat views:\n\n" + "\n".join(views) if views else ""
-    return f"## {dataset.vendor}/{dataset.name}\n\n{dataset.grain}\n\n" + "\n".join(promises) + f"\n\n{columns}{flat}"
+    return f"## {table.vendor}/{table.name}\n\n{table.grain}\n\n" + "\n".join(promises) + f"\n\n{columns}{flat}"
 
 
-def _columns(dataset: Dataset) -> Iterator[list[str]]:
-    key, columns = set(dataset.primary_key), dict(walk(dataset.schema))
+def _of_current(table: Table) -> str:
+    return ", of the current rows; with `valid_from` of all" if isinstance(table, Dimension) else ""
+
+
+def _promises(table: Table) -> Iterator[str]:
+    if isinstance(table, Dataset):
+        yield f"- Retention: the vendor deletes a day after {table.retention.days} days; the archive keeps it"
+        yield f"- Due: {in_words(table.lateness)} after the day's end"
+    else:
+        yield "- Looked at once a day; what changed and changed back between two looks is not seen"
+
+
+def _columns(table: Table) -> Iterator[list[str]]:
+    key, columns = set(table.primary_key), dict(walk(table.schema))
     for path, column in columns.items():
         parent = columns.get(path.rpartition(".")[0].removesuffix("[]"))
         yield [
@@ -103,9 +127,9 @@ def _meaning(column: dy.Column) -> str:
     return column.description or ""
 
 
-def _anchor(dataset: Dataset) -> str:
-    """The address that Markdown viewers give to a dataset's heading."""
-    return f"{dataset.vendor}{dataset.name}"
+def _anchor(table: Table) -> str:
+    """The address that Markdown viewers give to a table's heading."""
+    return f"{table.vendor}{table.name}"
 
 
 def _code(text: str) -> str:

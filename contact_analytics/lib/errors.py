@@ -7,13 +7,15 @@ ContactAnalyticsError               a `dagster.Failure`: the UI shows it whole
 ├── UnexpectedAnswer                an answer in a shape that the API does not document
 ├── ApiUnavailable                  the API is down, busy or silent: worth another try
 │   ├── RequestTimedOut             no answer in time: a narrower request may get one
-│   └── DownloadIncomplete          a body was cut short each time it was fetched
+│   ├── DownloadIncomplete          a body was cut short each time it was fetched
+│   └── AnswerIncomplete            an answer was partial, or its pages did not add up, each time it was asked for
 ├── RetentionExpired                the vendor has deleted the day and the archive does not hold it
 ├── FileUnreadable                  an archived file is damaged
 ├── WarehouseError                  the warehouse cannot be opened or written
 │   ├── WarehouseBusy               another process holds it: worth another try
 │   └── SchemaConflict              a stored column cannot take the schema's type
 ├── DayHeldBack                     a re-load would leave a stored day with less than it has
+├── SnapshotHeldBack                a list lacks most of the entries that it had
 ├── UnexpectedProblem               a defect of ours, met while a day was loaded
 └── DaysFailed                      some days of a run failed; the others are stored
 """
@@ -67,6 +69,10 @@ class DownloadIncomplete(ApiUnavailable):
     """A body was cut short each time it was fetched."""
 
 
+class AnswerIncomplete(ApiUnavailable):
+    """An answer was partial, or its pages did not add up, each time it was asked for."""
+
+
 class RetentionExpired(ContactAnalyticsError):
     """The vendor has deleted the day and the archive does not hold it; nothing was asked."""
 
@@ -91,6 +97,10 @@ class SchemaConflict(WarehouseError):
 
 class DayHeldBack(ContactAnalyticsError):
     """A re-load would leave a stored day with fewer files or rows than it has."""
+
+
+class SnapshotHeldBack(ContactAnalyticsError):
+    """A vendor's list lacks more than half of the entries that are current, and says of none that it is deleted."""
 
 
 class UnexpectedProblem(ContactAnalyticsError):

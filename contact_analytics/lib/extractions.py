@@ -10,7 +10,7 @@ import polars as pl
 from duckdb import DuckDBPyConnection
 
 from contact_analytics.lib.dataset import PARTITION, Table
-from contact_analytics.lib.schema import field, instant, many, quoted, record
+from contact_analytics.lib.schema import columns_of, field, instant, many, quoted, record
 from contact_analytics.lib.tables import evolve, insert
 
 _RAW_CHARACTERS = 65_536
@@ -28,6 +28,7 @@ class Extractions(dy.Schema):
     scopes = many(instant("Start of an hour"), "Starts of the hours that the files cover")
     bytes = field(dy.Int64, "Size of the files as received", unit="bytes")
     rows = field(dy.Int64, "Rows of the day in the table")
+    vendor_count = field(dy.Int64, "Rows that the day has by the vendor's count; null where it states none")
     quarantined = field(dy.Int64, "Records of the day in meta.quarantine")
     unknown_fields = many(
         record({"field": field(dy.String, "Field"), "records": field(dy.Int64, "Records that have it")}),
@@ -74,6 +75,7 @@ class Extraction:
     scopes: tuple[datetime, ...] = ()
     bytes: int = 0
     rows: int = 0
+    vendor_count: int | None = None
     quarantined: int = 0
     unknown_fields: tuple[dict[str, Any], ...] = ()
     digest: str | None = None
@@ -109,7 +111,7 @@ class Quarantined:
 def prepare(connection: DuckDBPyConnection) -> None:
     """Create the two tables, or bring them up to date."""
     for name, schema in (("extractions", Extractions), ("quarantine", Quarantine)):
-        evolve(connection, f"meta.{name}", schema.columns(), (schema.__doc__ or "").strip())
+        evolve(connection, f"meta.{name}", columns_of(schema), (schema.__doc__ or "").strip())
 
 
 def extractions(
@@ -189,5 +191,5 @@ def _replace(
     connection.execute(f"delete from meta.{table} where dataset = ? and {PARTITION} = ?", [dataset.table, day])
     if rows:
         key = {"dataset": dataset.table, PARTITION: day}
-        types = {name: column.dtype for name, column in schema.columns().items()}
+        types = {name: column.dtype for name, column in columns_of(schema).items()}
         insert(connection, f"meta.{table}", pl.DataFrame([key | row for row in rows], schema=types))

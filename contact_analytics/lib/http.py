@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from threading import Lock
 from time import monotonic, sleep
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote, unquote, unquote_plus
 
 import httpx
@@ -133,9 +133,10 @@ class Caller:
         *,
         params: dict[str, str] | None = None,
         headers: dict[str, str] | None = None,
+        json: Any = None,
         retry_timeouts: bool = True,
     ) -> T:
-        request = self._client.build_request(method, url, params=params, headers=headers)
+        request = self._client.build_request(method, url, params=params, headers=headers, json=json)
         tries, started = 0, monotonic()
         while True:
             tries += 1

@@ -10,10 +10,10 @@ import dataframely as dy
 import polars as pl
 from duckdb import DuckDBPyConnection
 
-from contact_analytics.lib.dataset import PARTITION, Dataset
+from contact_analytics.lib.dataset import PARTITION, Dataset, Table
 from contact_analytics.lib.delivery import Delivery
 from contact_analytics.lib.extractions import Extraction, extractions
-from contact_analytics.lib.schema import facts, quoted
+from contact_analytics.lib.schema import columns_of, facts, quoted
 
 _SAMPLE_ROWS = 5
 _SHOWN_CHARACTERS = 200
@@ -39,13 +39,24 @@ def day_metadata(
         "quarantined": stored.quarantined,
         "new_fields": dg.MetadataValue.md(", ".join(fields) or "none"),
         "rows_a_day": dg.MetadataValue.md(rows_plot(known, day)),
-        "sample": sample(connection, dataset, day),
+        "sample": sample(connection, dataset, f"{PARTITION} = ?", day),
     }
+    metadata |= measures(connection, dataset, day)
     metadata |= {f"seconds_{phase}": round(spent, 3) for phase, spent in delivery.seconds.items()}
     if stored.first_event and stored.last_event:
         metadata["first_event"] = dg.MetadataValue.timestamp(stored.first_event)
         metadata["last_event"] = dg.MetadataValue.timestamp(stored.last_event)
     return metadata
+
+
+def measures(connection: DuckDBPyConnection, dataset: Dataset, day: date) -> dict[str, int | float]:
+    """The dataset's own measures of a day; Dagster plots them."""
+    if not dataset.measures:
+        return {}
+    wanted = ", ".join(dataset.measures.values())
+    query = f"select {wanted} from {dataset.sql_name} where {PARTITION} = ?"
+    [values] = connection.execute(query, [day]).fetchall()
+    return {name: value for name, value in zip(dataset.measures, values, strict=True) if value is not None}
 
 
 def rows_plot(known: Mapping[date, Extraction], day: date) -> str:
@@ -68,12 +79,12 @@ def rows_plot(known: Mapping[date, Extraction], day: date) -> str:
     return f"![Rows a day](data:image/svg+xml;base64,{data})\n\n{days[0]} to {day}, highest {most:,}"
 
 
-def sample(connection: DuckDBPyConnection, dataset: Dataset, day: date) -> dg.TableMetadataValue:
-    """The first rows of a day without nested columns; personal data is masked."""
-    columns = {name: column for name, column in dataset.schema.columns().items() if _is_flat(column)}
+def sample(connection: DuckDBPyConnection, table: Table, condition: str, *values: object) -> dg.TableMetadataValue:
+    """The first rows of which a condition holds, without nested columns; personal data is masked."""
+    columns = {name: column for name, column in columns_of(table.schema).items() if _is_flat(column)}
     rows = connection.execute(
-        f"select {', '.join(map(quoted, columns))} from {dataset.sql_name} where {PARTITION} = ? limit {_SAMPLE_ROWS}",
-        [day],
+        f"select {', '.join(map(quoted, columns))} from {table.sql_name} where {condition} limit {_SAMPLE_ROWS}",
+        values,
     ).fetchall()
     records = [
         dg.TableRecord(

@@ -5,13 +5,13 @@ import tempfile
 import types
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, BinaryIO
 
 import dataframely as dy
 import polars as pl
 
-from contact_analytics.lib.dataset import Dataset, Decoded
+from contact_analytics.lib.dataset import Dataset, Decoded, Repeats
 from contact_analytics.lib.extractions import Quarantined
 from contact_analytics.lib.schema import quoted
 
@@ -23,12 +23,12 @@ _CHUNK_BYTES = 64_000_000
 class Staging:
     """Decoded files of one day, kept on disk so that memory holds a few files at a time.
 
-    The same key in two files, or twice in one, is one row: a field has the value of the latest file that gives one,
-    and a list holds the items of all, each as often as the file that has it most.
+    The same key in two files, or twice in one, is one row. Where the dataset merges them, a field has the value of the
+    latest file that gives one, and a list holds the items of all, each as often as the file that has it most.
     """
 
-    def __init__(self, dataset: Dataset) -> None:
-        self.dataset = dataset
+    def __init__(self, dataset: Dataset, day: date) -> None:
+        self.dataset, self.day = dataset, day
         self.quarantine: list[Quarantined] = []
         self.unknown: Counter[str] = Counter()
         self.schema_versions: set[str] = set()
@@ -44,7 +44,7 @@ class Staging:
 
     def add(self, source_file: str, decoded: Decoded) -> None:
         """Stage a file; files come in the order in which the vendor made them."""
-        self._waiting.append(decoded.frame.with_columns(_source_file=pl.lit(source_file)))
+        self._waiting.append(self._of_the_day(decoded.frame).with_columns(_source_file=pl.lit(source_file)))
         self.unknown.update(decoded.unknown)
         self.quarantine += [
             Quarantined(source_file, rejected.record, rejected.reason, rejected.raw.decode(errors="replace"))
@@ -69,7 +69,8 @@ class Staging:
             if again.len():
                 rows = frame.with_row_index(_ROW)
                 is_again = pl.col(_ROW).is_in(again.implode())
-                self._merge(merged, rows.filter(is_again).drop(_ROW))
+                if self.dataset.repeats is Repeats.MERGED:
+                    self._merge(merged, rows.filter(is_again).drop(_ROW))
                 frame = rows.filter(~is_again).drop(_ROW)
             yield self._kept(frame)
         if merged:
@@ -79,6 +80,14 @@ class Staging:
         """Give the disk back."""
         for file in self._chunks:
             file.close()
+
+    def _of_the_day(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The rows that belong to the day; one that says no time is for the schema's rules."""
+        if not self.dataset.answers_reach_beyond:
+            return frame
+        event = pl.col(self.dataset.event_time)
+        start, end = self.dataset.start(self.day), self.dataset.end(self.day)
+        return frame.filter(event.is_null() | event.is_between(start, end, closed="left"))
 
     def _flush(self) -> None:
         if not self._waiting:
@@ -95,12 +104,15 @@ class Staging:
         self._waiting, self._waiting_bytes = [], 0
 
     def _repeated(self) -> pl.DataFrame:
-        """Which rows share their key with another one."""
+        """Which rows share their key with another one, or with a later one where the last stands."""
         key = self.dataset.primary_key
         if not self._keys:
             return pl.DataFrame(schema={_CHUNK: pl.Int32, _ROW: pl.UInt32})
         keys = pl.concat(self._keys).drop_nulls(key)
-        return keys.filter(pl.struct(key).is_duplicated()).select(_CHUNK, _ROW)
+        again = pl.struct(key).is_duplicated()
+        if self.dataset.repeats is Repeats.LATEST:
+            again = ~pl.struct(key).is_last_distinct()
+        return keys.filter(again).select(_CHUNK, _ROW)
 
     def _merge(self, merged: dict[tuple[Any, ...], dict[str, Any]], rows: pl.DataFrame) -> None:
         for row in rows.iter_rows(named=True):

@@ -20,7 +20,7 @@ from duckdb import DuckDBPyConnection
 from filelock import FileLock, Timeout
 from pydantic import Field
 
-from contact_analytics.lib.dataset import PARTITION, Dataset
+from contact_analytics.lib.dataset import PARTITION, Dataset, Repeats
 from contact_analytics.lib.errors import ConfigurationError, DayHeldBack, WarehouseBusy, WarehouseError
 from contact_analytics.lib.extractions import (
     Extraction,
@@ -120,7 +120,7 @@ class DayReplacement:
         """Write down what the day is now. Raises `DayHeldBack` if that is less than it was, unless forced."""
         stored = extraction_of(self.connection, self.dataset, self.day)
         if stored and not force:
-            _check_not_worse(f"{self.dataset.table} {self.day}", stored, extraction)
+            _check_not_worse(self.dataset, self.day, stored, extraction)
         write_quarantine(self.connection, self.dataset, self.day, quarantine, extraction)
         write_extraction(self.connection, self.dataset, self.day, extraction)
 
@@ -153,15 +153,14 @@ def _roll_back(connection: DuckDBPyConnection) -> None:
         return
 
 
-def _check_not_worse(day: str, stored: Extraction, new: Extraction) -> None:
-    less = [
-        f"{was:,} {what} are stored and {now:,} would replace them"
-        for what, was, now in (("files", stored.files, new.files), ("rows", stored.rows, new.rows))
-        if now < was
-    ]
+def _check_not_worse(dataset: Dataset, day: date, stored: Extraction, new: Extraction) -> None:
+    counts = [("rows", stored.rows, new.rows)]
+    if dataset.repeats is Repeats.MERGED:  # Of answers that stand for those before them, fewer may hold as much.
+        counts.insert(0, ("files", stored.files, new.files))
+    less = [f"{was:,} {what} are stored and {now:,} would replace them" for what, was, now in counts if now < was]
     if less:
         raise DayHeldBack(
-            f"{day}: held back, {' and '.join(less)}.",
+            f"{dataset.table} {day}: held back, {' and '.join(less)}.",
             "The stored day stays as it is. If the smaller day is right, materialize it with `force: true`.",
         )
 

@@ -15,6 +15,7 @@ from pydantic import Field
 from contact_analytics.lib.archive import ArchivedDay, ArchivedFile, ListedFile
 from contact_analytics.lib.bodies import BLANK, GZIP
 from contact_analytics.lib.dataset import Dataset
+from contact_analytics.lib.delivery import Delivery, Order, listed_files
 from contact_analytics.lib.errors import (
     ConfigurationError,
     RequestRejected,
@@ -84,6 +85,10 @@ class DataAccess:
                     "Check LIVEPERSON_DATA_ACCESS_URL.",
                 ) from error
         return self._methods
+
+    def deliver(self, order: Order) -> Delivery:
+        """The files of a UTC day, all in the archive."""
+        return listed_files(self, order)
 
     def list_day(self, dataset: Dataset, day: date, tally: Tally) -> list[ListedFile]:
         """The files whose scope begins on a UTC day, by scope and name; none only if the vendor says so."""

@@ -7,6 +7,7 @@ import dataframely as dy
 
 from contact_analytics.lib.archive import ArchiveResource
 from contact_analytics.lib.asset_options import daily_table
+from contact_analytics.lib.checks import HOURLY_CHECKS
 from contact_analytics.lib.daily import ExtractionConfig, extract_days
 from contact_analytics.lib.dataset import Dataset
 from contact_analytics.lib.schema import field, instant, many, record
@@ -139,6 +140,7 @@ DATASET = Dataset(
     event_time="start_time",
     retention=RETENTION,
     lateness=LATENESS,
+    checks=HOURLY_CHECKS,
 )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from contact_analytics.lib.checks import CHECKS, check_specs, evaluate, newest_due_day
+from contact_analytics.lib.checks import check_specs, checks_of, evaluate, newest_due_day
 from contact_analytics.lib.dataset import PARTITION
 from contact_analytics.lib.extractions import Extraction, write_extraction
 from contact_analytics.lib.materialization import rows_plot
@@ -37,7 +37,7 @@ def failing(folder: Path, sql: str = "", **facts: Any) -> dict[str, str]:
             )
         connection.execute(sql or "select 1")
         results = evaluate(connection, DATASET)
-    assert [result.check_name for result in results] == [check.name for check in CHECKS]
+    assert [result.check_name for result in results] == [check.name for check in checks_of(DATASET)]
     return {result.check_name or "": reason_of(result) for result in results if not result.passed}
 
 
@@ -108,7 +108,7 @@ def test_an_hour_without_a_file_was_quiet_or_is_explained(
 
 def test_the_asset_declares_every_check() -> None:
     """With the promise as its description, true when it passes."""
-    assert [spec.name for spec in check_specs(DATASET)] == [check.name for check in CHECKS]
+    assert [spec.name for spec in check_specs(DATASET)] == [check.name for check in checks_of(DATASET)]
     assert all(spec.description for spec in check_specs(DATASET))
 
 

@@ -6,7 +6,7 @@ import dataframely as dy
 import pytest
 
 from contact_analytics import dictionary
-from contact_analytics.lib.dataset import Dataset
+from contact_analytics.lib.dataset import Dataset, Dimension
 from contact_analytics.lib.dictionary import markdown
 from contact_analytics.lib.schema import field, instant, many, record
 
@@ -74,9 +74,22 @@ def test_every_column_has_a_line(lines: list[str], line: str) -> None:
 
 def test_the_columns_of_every_table_and_the_flat_views_are_listed(lines: list[str]) -> None:
     """Provenance is explained once; a view is listed for each list of records, none for a list of values."""
-    assert "| `partition_date` | `DATE` |  | UTC day of the row's source file; the partition |" in lines
+    assert "| `partition_date` | `DATE` |  | UTC day that the row belongs to; the partition |" in lines
     assert {"_source_file", "_extracted_at", "_run_id"} <= {line.split("`")[1] for line in lines if "`_" in line}
     assert lines[lines.index("Flat views:") + 2 :] == ["- `acme.call_log_legs`"]
+
+
+def test_a_history_is_explained_once_and_named_as_one() -> None:
+    """Its columns beside the vendor's, and how to read the list as it was."""
+    agents = Dimension("acme", "agents", Call, "One row a state of an agent.", "https://acme.example/agents")
+    text = markdown([CALLS, agents])
+    assert text.count("## Columns of every history") == 1
+    assert "| `valid_to` | `TIMESTAMP WITH TIME ZONE` | yes | " in text
+    section = text[text.index("## acme/agents") :]
+    assert "- Primary key: `call_id`, of the current rows; with `valid_from` of all" in section
+    assert "Retention" not in section
+    assert "- `acme.agents_legs`" in section
+    assert "Columns of every history" not in markdown([CALLS])
 
 
 def test_contents_lead_to_the_sections(lines: list[str]) -> None:

@@ -3,7 +3,8 @@
 import json
 from collections import Counter
 from contextlib import closing
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dataframely as dy
@@ -11,7 +12,7 @@ import polars as pl
 import pytest
 
 from contact_analytics.lib import staging as staging_module
-from contact_analytics.lib.dataset import Decoded, Rejected
+from contact_analytics.lib.dataset import Dataset, Decoded, Rejected, Repeats
 from contact_analytics.lib.schema import field, instant, many, record
 from contact_analytics.lib.staging import Staging
 from contact_analytics_tests.fakes import dataset_of
@@ -29,7 +30,15 @@ class Visit(dy.Schema):
     pages = many(record({"url": field(dy.String, "Address"), "n": field(dy.Int64, "Number")}), "Pages")
 
 
+class Dated(Visit):
+    """One row a visit whose time is known."""
+
+    placed_at = instant("Time of the visit", required=True)
+
+
 VISITS = dataset_of("visit", Visit)
+LATEST = replace(VISITS, schema=Dated, repeats=Repeats.LATEST)
+OF_THE_DAY = replace(LATEST, answers_reach_beyond=True)
 
 
 def decoded(*rows: dict[str, Any], **facts: Any) -> Decoded:
@@ -40,8 +49,8 @@ def decoded(*rows: dict[str, Any], **facts: Any) -> Decoded:
     )
 
 
-def staged(*files: Decoded) -> tuple[Staging, list[dict[str, Any]]]:
-    with closing(Staging(VISITS)) as staging:
+def staged(*files: Decoded, dataset: Dataset = VISITS) -> tuple[Staging, list[dict[str, Any]]]:
+    with closing(Staging(dataset, NOON.date())) as staging:
         for number, file in enumerate(files, 1):
             staging.add(f"{number}.gz", file)
         frames = list(staging.frames())
@@ -93,6 +102,70 @@ def test_of_differing_rows_the_latest_value_wins_and_lists_are_joined() -> None:
     assert merged["pages"] == [page(1), page(2), page(2), page(3)]
     assert merged["_source_file"] == "3.gz"
     assert json.loads(merged["_extra"]) == {"x": 1, "y": 2}
+
+
+@pytest.mark.usefixtures("chunks")
+def test_where_the_latest_stands_it_stands_whole() -> None:
+    """Of the same key in one file or in several the last row is taken, with what is null in it, and no other."""
+    first = {"id": "a", "name": "old", "placed_at": NOON, "pages": [page(1)], "_extra": '{"x": 1}'}
+    staging, rows = staged(
+        decoded(first, {"id": "b", "placed_at": NOON, "name": "B"}, first | {"name": "older"}),
+        decoded({"id": "c", "placed_at": NOON}, {"id": "c", "placed_at": NOON, "name": "C"}),
+        decoded({"id": "a", "placed_at": NOON, "pages": [page(2)]}),
+        dataset=LATEST,
+    )
+    found = {row["id"]: row for row in rows}
+    assert len(rows) == staging.rows == 3
+    assert (found["a"]["name"], found["a"]["pages"], found["a"]["_extra"]) == (None, [page(2)], None)
+    assert (found["a"]["_source_file"], found["b"]["name"], found["c"]["name"]) == ("3.gz", "B", "C")
+
+
+@pytest.mark.usefixtures("chunks")
+def test_a_latest_row_that_breaks_a_rule_is_set_aside_and_no_older_one_takes_its_place() -> None:
+    """An older state is not shown as if it held; rows without a key are no repetitions of each other."""
+    staging, rows = staged(
+        decoded({"id": "a", "placed_at": NOON}, {"placed_at": NOON}, {"placed_at": NOON}),
+        decoded({"id": "a"}),
+        dataset=LATEST,
+    )
+    assert rows == []
+    assert sorted((q.source_file, q.record, q.reason) for q in staging.quarantine) == [
+        ("1.gz", 2, '"id" is missing'),
+        ("1.gz", 3, '"id" is missing'),
+        ("2.gz", 1, '"placed_at" is missing'),
+    ]
+
+
+@pytest.mark.usefixtures("chunks")
+def test_of_an_answer_that_reaches_beyond_the_day_only_the_day_is_taken() -> None:
+    """From its first millisecond on, without the first of the next day; one without a time is set aside, not lost."""
+    start = NOON.replace(hour=0)
+    last = start + timedelta(days=1) - timedelta(milliseconds=1)
+    around = [start - timedelta(milliseconds=1), start, NOON, last, last + timedelta(milliseconds=1), None]
+    staging, rows = staged(
+        decoded(*[{"id": str(number), "placed_at": at} for number, at in enumerate(around)]),
+        decoded({"id": "6", "placed_at": start - timedelta(days=1)}),
+        dataset=OF_THE_DAY,
+    )
+    assert sorted((row["id"], row["placed_at"]) for row in rows) == [("1", start), ("2", NOON), ("3", last)]
+    assert (staging.first_event, staging.last_event, staging.rows) == (start, last, 3)
+    [quarantined] = staging.quarantine
+    assert (quarantined.record, quarantined.reason) == (6, '"placed_at" is missing')
+
+
+def test_an_answer_that_does_not_reach_beyond_its_day_is_taken_as_it_is() -> None:
+    """The vendor's files say which day they belong to; a session may start before it."""
+    _, rows = staged(decoded({"id": "a", "placed_at": NOON - timedelta(days=1)}))
+    assert [row["id"] for row in rows] == ["a"]
+
+
+def test_refusals_and_unknown_fields_of_an_answer_do_not_depend_on_the_day() -> None:
+    """What could not be read says no time, so that it is reported wherever it comes."""
+    file = decoded({"id": "a", "placed_at": NOON + timedelta(days=1)}, rejected=[Rejected(2, "odd", b"{")])
+    staging, rows = staged(replace(file, unknown=Counter(mood=1)), dataset=OF_THE_DAY)
+    assert rows == []
+    assert [quarantined.reason for quarantined in staging.quarantine] == ["odd"]
+    assert staging.unknown == {"mood": 1}
 
 
 @pytest.mark.usefixtures("chunks")

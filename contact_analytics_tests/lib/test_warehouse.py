@@ -224,7 +224,7 @@ def test_tables_and_columns_are_described(warehouse: WarehouseResource, name: st
     """Whoever opens the warehouse with another tool finds each meaning there; the schema's, whenever it changes."""
     dataset = MODULES[name].DATASET
     warehouse.prepare(dataset)
-    query(warehouse, f"comment on column {dataset.sql_name}.account_id is 'changed'")
+    query(warehouse, f"comment on column {dataset.sql_name}.{dataset.primary_key[0]} is 'changed'")
     warehouse.prepare(dataset)
     described = dict(query(warehouse, f"select column_name, comment from duckdb_columns() where table_name = '{name}'"))
     assert described == {column: describe(each) for column, each in dataset.columns().items()}

@@ -5,15 +5,15 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
-from contact_analytics.lib.checks import CHECKS
+from contact_analytics.lib.checks import CHECKS, HOURLY_CHECKS
 from contact_analytics.liveperson import survey
 from contact_analytics.sandbox.faults import Fault
 from contact_analytics.sandbox.liveperson_data_access import LivePersonDataAccess
-from contact_analytics_tests.fakes import MODULES, PROVENANCE, Place, Unreachable, days_ago
+from contact_analytics_tests.fakes import DATA_ACCESS, MODULES, PROVENANCE, Place, Unreachable, days_ago
 
-NAMES = list(MODULES)
+NAMES = list(DATA_ACCESS)
 DAY = days_ago(5)
-CHECK_NAMES = {check.name for check in CHECKS} | {"newest_due_day_is_in"}
+CHECK_NAMES = {check.name for check in (*CHECKS, *HOURLY_CHECKS)} | {"newest_due_day_is_in"}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -97,7 +97,7 @@ def test_a_rebuild_from_the_archive_needs_no_vendor(place: Place) -> None:
     assert not again.requests
     place.assert_true("survey", DAY)
     nothing = place.materialize("survey", days_ago(6), source="archive", resources=resources)
-    assert "the archive holds no file of this day" in nothing.problem
+    assert "the archive does not hold this day" in nothing.problem
 
 
 def test_a_rebuild_from_the_archive_keeps_what_the_vendors_list_said(place: Place) -> None:

@@ -6,15 +6,15 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
-from contact_analytics.lib.checks import CHECKS
+from contact_analytics.lib.checks import CHECKS, HOURLY_CHECKS
 from contact_analytics.lib.http import Tally
 from contact_analytics.liveperson import survey
 from contact_analytics.sandbox.faults import Fault
-from contact_analytics_tests.fakes import MODULES, Place, days_ago, impatient
+from contact_analytics_tests.fakes import DATA_ACCESS, Place, days_ago, impatient
 
-NAMES = list(MODULES)
+NAMES = list(DATA_ACCESS)
 DAY = days_ago(5)
-CHECK_NAMES = {check.name for check in CHECKS} | {"newest_due_day_is_in"}
+CHECK_NAMES = {check.name for check in (*CHECKS, *HOURLY_CHECKS)} | {"newest_due_day_is_in"}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,16 @@
+"""Fixtures of the tests of LivePerson's dimensions."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from contact_analytics_tests.histories import Account
+
+
+@pytest.fixture
+def account(tmp_path: Path) -> Iterator[Account]:
+    """A sandbox's account, and an empty folder for a warehouse and an archive that are filled from it."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Account(tmp_path, instance)

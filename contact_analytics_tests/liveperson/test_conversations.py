@@ -1,0 +1,400 @@
+"""Conversations, from the vendor's answers to the table: each day is the server's, whole, and stays so."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import httpx
+import pytest
+
+from contact_analytics.liveperson import conversations
+from contact_analytics.sandbox.faults import Fault
+from contact_analytics.sandbox.liveperson_messaging import LivePersonMessaging
+from contact_analytics_tests.fakes import MessagingPlace, days_ago, in_order
+
+DAY, NEXT = days_ago(9), days_ago(8)
+SEARCH = "/conversations/search"
+
+
+YESTERDAY = days_ago(1)
+
+
+@dataclass
+class Clock:
+    """The sandbox's time: the real one, moved on by hand, as the product reads the real one."""
+
+    ahead: timedelta = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+
+@pytest.fixture
+def open_place(tmp_path: Path) -> Iterator[Any]:
+    """A place whose sandbox is made with options."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield lambda **options: MessagingPlace(tmp_path, instance, LivePersonMessaging(**options))
+
+
+def starts(day: date, *offsets: int) -> dict[date, list[int]]:
+    """Conversations that start at these offsets from midnight, in milliseconds."""
+    midnight = round(datetime.combine(day, time(), UTC).timestamp() * 1000)
+    return {day: [midnight + offset for offset in offsets]}
+
+
+@pytest.mark.parametrize("count", [0, 1, 100, 101, 250])
+def test_a_day_equals_the_servers(open_place: Any, count: int) -> None:
+    """Every conversation with every field, whatever number of pages it takes."""
+    place = open_place(volume={DAY: count, NEXT: 3, DAY - timedelta(days=1): 3})
+    run = place.materialize("conversations", DAY)
+    assert run.ok
+    assert run.metadata(DAY)["state"] == ("loaded" if count else "empty")
+    assert len(place.rows("conversations", DAY)) == count
+    place.assert_true("conversations", DAY)
+    assert place.stored("conversations", DAY).vendor_count == count
+    assert all(check.passed for name, check in run.checks.items() if name != "newest_due_day_is_in")
+
+
+def test_ten_thousand_conversations_are_all_there(open_place: Any) -> None:
+    """One day of a large brand: a hundred pages, each asked for once."""
+    place = open_place(volume={DAY: 10_000})
+    run = place.materialize("conversations", DAY)
+    assert run.ok
+    [counted] = place.select(
+        "select count(*) as n, count(distinct conversation_id) as ids from liveperson.conversations"
+    )
+    assert counted == {"n": 10_000, "ids": 10_000}
+    stored = place.select("select conversation_id from liveperson.conversations")
+    assert {row["conversation_id"] for row in stored} == place.app.latest_updates(DAY).keys()
+    assert len(searches(run)) == 100
+
+
+def test_days_are_exact_at_their_ends(open_place: Any) -> None:
+    """The server rounds outward to ten minutes and includes both ends; adjacent days share no conversation."""
+    last = 86_399_999
+    place = open_place(starts=starts(DAY, 0, 1, last - 1, last) | starts(NEXT, 0, 1, 599_999, last))
+    run = place.materialize("conversations", DAY, NEXT)
+    assert run.ok
+    for day, count in ((DAY, 4), (NEXT, 4)):
+        assert len(place.rows("conversations", day)) == count
+        place.assert_true("conversations", day)
+    assert run.checks["conversations_are_in_one_day_only"].passed
+
+
+def test_a_cut_conversation_is_fetched_whole(open_place: Any) -> None:
+    """Lists cut long conversations; each is asked for by its id, and its messages are complete."""
+    place = open_place(volume={DAY: 40}, partial=0.3)
+    run = place.materialize("conversations", DAY)
+    singles = [path for _, path in run.requests if path.endswith("/conversation/search")]
+    assert 5 < len(singles) < 25
+    messages = {row["conversation_id"]: len(row["message_records"]) for row in place.rows("conversations", DAY)}
+    truth = {record["info"]["conversationId"]: len(record["messageRecords"]) for record in place.app.conversations(DAY)}
+    assert messages == truth
+    assert not any(row["is_partial"] for row in place.rows("conversations", DAY))
+    assert run.checks["no_conversation_is_cut"].passed
+
+
+def test_a_conversation_that_stays_cut_is_stored_and_named(open_place: Any) -> None:
+    """There is no more to have: the row is stored, and a check says so until the vendor gives the whole."""
+    place = open_place(volume={DAY: 40}, partial=0.1)
+    place.app.faults.append(Fault("/conversation/search", "still_partial", times=99))
+    run = place.materialize("conversations", DAY)
+    assert run.ok
+    assert any(row["is_partial"] for row in place.rows("conversations", DAY))
+    assert not run.checks["no_conversation_is_cut"].passed
+
+
+def test_both_spellings_of_a_record_are_one(open_place: Any) -> None:
+    """Older records name some fields otherwise and send numbers as text; the table has one column of each."""
+    place = open_place(volume={DAY: 60}, legacy=0.5)
+    run = place.materialize("conversations", DAY)
+    assert run.ok
+    assert run.checks["no_unknown_fields"].passed
+    plain = MessagingPlace(place.folder / "plain", place.instance, LivePersonMessaging(volume={DAY: 60}))
+    assert plain.materialize("conversations", DAY).ok
+    both = [in_order(conversations.DATASET, each.conversations(DAY)) for each in (place, plain)]
+    for score in (score for row in both[0] for score in row.get("message_scores", ()) if "score" in score):
+        score["mcs"] = score.pop("score")
+    for message in (message for rows in both for row in rows for message in row["message_records"]):
+        message["sent_by"] = message["sent_by"].lower()
+    assert both[0] == both[1]
+
+
+@pytest.mark.parametrize("kind", ["drift_repeat", "drift_skip", "drift_count", "drift_count_more"])
+def test_pages_that_drift_are_asked_for_again(open_place: Any, kind: str) -> None:
+    """Pages that do not add up to the vendor's count are not believed."""
+    place = open_place(volume={DAY: 250})
+    place.app.faults.append(Fault("offset=100", kind))
+    run = place.materialize("conversations", DAY)
+    assert run.ok
+    place.assert_true("conversations", DAY)
+    assert len(searches(run)) > 3
+
+
+@pytest.mark.parametrize("kind", ["drift_repeat", "partial_result", "500_0007", "429", "cut_json"])
+def test_what_stays_short_fails_the_day(open_place: Any, kind: str) -> None:
+    """No half a day, and nothing stored is changed; the next run gets it whole without asking for what it has."""
+    place = open_place(volume={DAY: 250})
+    place.app.faults.append(Fault("offset=100", kind, times=99))
+    run = place.materialize("conversations", DAY)
+    assert not run.ok
+    assert place.rows("conversations", DAY) == []
+    assert place.stored("conversations", DAY).state == "failed"
+    assert "Try again later" in run.problem or "try again later" in run.problem
+    place.app.faults.clear()
+    again = place.materialize("conversations", DAY)
+    assert again.ok
+    place.assert_true("conversations", DAY)
+    if kind != "drift_repeat":
+        assert len(searches(again)) < 3 + 1
+
+
+@pytest.mark.parametrize(("kind", "calls"), [("401", 1), ("403", 1), ("html", 1), ("redirect", 1), ("503", 4)])
+def test_refusals_are_not_repeated_and_outages_are(open_place: Any, kind: str, calls: int) -> None:
+    """4xx and foreign answers once; 5xx four times, as the vendor asks for."""
+    place = open_place(volume={DAY: 5})
+    place.app.faults.append(Fault(SEARCH, kind, times=99))
+    run = place.materialize("conversations", DAY)
+    assert not run.ok
+    assert len(searches(run)) == calls
+
+
+def test_a_partial_result_is_asked_again(open_place: Any) -> None:
+    """Some of the vendor's shards did not answer: the page is not taken."""
+    place = open_place(volume={DAY: 30})
+    place.app.faults.append(Fault(SEARCH, "partial_result", times=2))
+    run = place.materialize("conversations", DAY)
+    assert run.ok
+    assert run.metadata(DAY)["retries"] == 2
+    place.assert_true("conversations", DAY)
+
+
+def test_an_empty_day_is_one_that_the_vendor_confirms(open_place: Any) -> None:
+    """A 204 and a count of zero are both its word."""
+    place = open_place(volume={DAY: 0}, no_content_when_empty=True)
+    run = place.materialize("conversations", DAY)
+    assert run.ok
+    assert place.stored("conversations", DAY).state == "empty"
+    again = place.materialize("conversations", DAY)
+    assert again.metadata(DAY)["state"] == "unchanged"
+
+
+def test_a_deep_window_is_divided(open_place: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Search engines stop counting somewhere; windows are halved before that, and the day is the same."""
+    monkeypatch.setattr("contact_analytics.liveperson.messaging._DEEPEST", 100)
+    place = open_place(volume={DAY: 600}, max_offset=200, partial=0.02)
+    run = place.materialize("conversations", DAY)
+    assert run.ok
+    truth = {record["info"]["conversationId"] for record in place.app.conversations(DAY)}
+    assert {row["conversation_id"] for row in place.rows("conversations", DAY)} == truth
+    assert place.materialize("conversations", DAY).metadata(DAY)["state"] == "unchanged"
+
+
+def test_a_conversation_that_changes_ends_with_its_final_state(open_place: Any) -> None:
+    """What was open when its day was loaded is refreshed by later runs, and no other row of the day changes."""
+    clock = Clock()
+    place = open_place(volume={YESTERDAY: 300}, now=clock)
+    first = place.materialize("conversations", YESTERDAY)
+    loaded = clock()
+    before = {row["conversation_id"]: row for row in place.rows("conversations", YESTERDAY)}
+    still_open = {key for key, row in before.items() if row["status"] == "OPEN"}
+    assert still_open
+    assert first.metadata(YESTERDAY)["open_conversations"] == len(still_open)
+    clock.ahead = timedelta(days=30)
+    run = place.materialize("conversations", YESTERDAY)
+    assert run.ok
+    assert len(searches(run)) == 2
+    place.assert_true("conversations", YESTERDAY)
+    after = {row["conversation_id"]: row for row in place.rows("conversations", YESTERDAY)}
+    assert all(after[key]["status"] == "CLOSE" for key in still_open)
+    changed = {key for key in after if state_of(after[key]) != state_of(before[key])}
+    updates = place.app.latest_updates(YESTERDAY).items()
+    assert still_open <= changed <= {key for key, when in updates if when / 1000 > loaded.timestamp()}
+
+
+def test_a_day_in_which_nothing_changed_is_left_alone(open_place: Any) -> None:
+    """Two small questions, no row written, and the data version stays."""
+    place = open_place(volume={DAY: 250})
+    first = place.materialize("conversations", DAY)
+    again = place.materialize("conversations", DAY)
+    assert again.metadata(DAY)["state"] == "unchanged"
+    assert len(searches(again)) == 2
+    assert again.days[str(DAY)].tags == first.days[str(DAY)].tags
+
+
+def test_later_runs_follow_days_that_were_not_asked_for(open_place: Any) -> None:
+    """The daily run refreshes each stored day in which a conversation has changed, and no other."""
+    clock = Clock()
+    days = days_ago(30), DAY, NEXT
+    place = open_place(volume=dict.fromkeys(days, 30), now=clock)
+    assert place.materialize("conversations", days[0]).ok
+    assert place.materialize("conversations", DAY).ok
+    changed = place.app.conversations(DAY)[3]["info"]["conversationId"]
+    place.app.update(changed, clock() + timedelta(hours=1), csatRate=1)
+    clock.ahead = timedelta(hours=2)
+    run = place.materialize("conversations", NEXT, follow=True)
+    assert run.ok
+    assert {day: run.metadata(date.fromisoformat(day))["state"] for day in run.days} == {
+        str(NEXT): "loaded",
+        str(DAY): "loaded",
+    }
+    [row] = place.select("select csat_rate from liveperson.conversations where conversation_id = ?", [changed])
+    assert row == {"csat_rate": 1}
+    place.assert_true("conversations", DAY)
+    again = place.materialize("conversations", NEXT, follow=True)
+    assert {again.metadata(date.fromisoformat(day))["state"] for day in again.days} == {"unchanged"}
+
+
+def test_only_following_tells_of_old_days(open_place: Any) -> None:
+    """Whoever asks for a day gets that day."""
+    place = open_place(volume={DAY: 3, NEXT: 3})
+    place.materialize("conversations", DAY)
+    place.app.update(place.app.conversations(DAY)[0]["info"]["conversationId"], datetime.now(UTC), csatRate=1)
+    assert set(place.materialize("conversations", NEXT).days) == {str(NEXT)}
+
+
+def test_following_that_fails_is_said_and_the_asked_day_is_stored(open_place: Any) -> None:
+    """A red run names what is not known, and the day that was asked for is in."""
+    place = open_place(volume={DAY: 5, NEXT: 5})
+    assert place.materialize("conversations", DAY).ok
+    fail_after(place.app, 1, "503")
+    run = place.materialize("conversations", NEXT, follow=True)
+    assert not run.ok
+    assert str(NEXT) in run.days
+    assert "days stored before" in run.problem
+    assert place.stored("conversations", DAY).state == "loaded"
+
+
+def test_a_conversation_that_shows_up_late_is_found(open_place: Any) -> None:
+    """The vendor counts more than we hold, and no update says which: the day is searched again."""
+    place = open_place(volume={DAY: 20})
+    late = place.app.conversations(DAY)[7]["info"]["conversationId"]
+    place.app.hide(late, datetime.now(UTC) + timedelta(days=1))
+    assert place.materialize("conversations", DAY).ok
+    assert len(place.rows("conversations", DAY)) == 19
+    place.app.hide(late, datetime.now(UTC) - timedelta(hours=1))
+    run = place.materialize("conversations", DAY)
+    assert run.ok
+    assert len(place.rows("conversations", DAY)) == 20
+    place.assert_true("conversations", DAY)
+
+
+def test_a_rebuilt_day_is_the_same(open_place: Any) -> None:
+    """The archive alone gives the day with all its updates, and nothing is asked of the vendor."""
+    clock = Clock()
+    place = open_place(volume={YESTERDAY: 120}, partial=0.05, now=clock)
+    place.materialize("conversations", YESTERDAY)
+    clock.ahead = timedelta(days=30)
+    place.materialize("conversations", YESTERDAY)
+    assert len({file.name.split("_")[1] for file in place.archived("conversations", YESTERDAY).files()}) == 2
+    stored = place.conversations(YESTERDAY)
+    (place.folder / "warehouse.duckdb").unlink()
+    run = place.materialize("conversations", YESTERDAY, source="archive")
+    assert run.ok
+    assert run.requests == []
+    assert in_order(conversations.DATASET, place.conversations(YESTERDAY)) == in_order(conversations.DATASET, stored)
+
+
+def test_an_archive_that_holds_a_part_is_no_day(open_place: Any) -> None:
+    """Pages of an interrupted search are kept, and never taken for the whole."""
+    place = open_place(volume={DAY: 250})
+    place.app.faults.append(Fault("offset=200", "503", times=99))
+    assert not place.materialize("conversations", DAY).ok
+    assert len(place.archived("conversations", DAY).files()) == 2
+    run = place.materialize("conversations", DAY, source="archive")
+    assert not run.ok
+    assert "the archive does not hold this day" in run.problem
+
+
+def test_a_day_past_retention_is_refused_before_any_request(open_place: Any) -> None:
+    """Thirteen months back there is nothing to ask for."""
+    place = open_place()
+    old = days_ago(400)
+    run = place.materialize("conversations", old)
+    assert not run.ok
+    assert "past the vendor's retention of 395 days" in run.problem
+    assert searches(run) == []
+
+
+def test_fetching_again_takes_the_vendors_present_state(open_place: Any) -> None:
+    """`refetch` searches the whole day anew; what is gone at the vendor is held back unless it is forced."""
+    place = open_place(volume={DAY: 20})
+    gone = place.app.conversations(DAY)[7]["info"]["conversationId"]
+    assert place.materialize("conversations", DAY).ok
+    place.app.hide(gone, datetime.now(UTC) + timedelta(days=1))
+    held = place.materialize("conversations", DAY, refetch=True)
+    assert not held.ok
+    assert "held back, 20 rows are stored and 19 would replace them" in held.problem
+    assert len(place.rows("conversations", DAY)) == 20
+    assert place.materialize("conversations", DAY, refetch=True, force=True).ok
+    assert len(place.rows("conversations", DAY)) == 19
+
+
+def test_records_that_cannot_be_read_are_set_aside(open_place: Any) -> None:
+    """One odd record costs itself: it is counted, kept with its reason, and the others are stored."""
+    place = open_place(volume={DAY: 30})
+    place.app.faults.append(Fault(SEARCH, "wrong_type"))
+    run = place.materialize("conversations", DAY)
+    assert run.ok
+    assert len(place.rows("conversations", DAY)) == 29
+    [refused] = place.select("select reason from meta.quarantine")
+    assert refused["reason"]
+    assert run.checks["rows_equal_the_vendors_count"].passed
+    assert not run.checks["nothing_is_quarantined"].passed
+
+
+def test_new_fields_are_kept_and_named(open_place: Any) -> None:
+    """The vendor adds fields without notice."""
+    place = open_place(volume={DAY: 30})
+    place.app.faults.append(Fault(SEARCH, "drifted_field"))
+    run = place.materialize("conversations", DAY)
+    assert run.ok
+    assert [row for row in place.rows("conversations", DAY) if row["_extra"]]
+    assert not run.checks["no_unknown_fields"].passed
+
+
+def test_durations_are_derived_from_the_times(open_place: Any) -> None:
+    """The vendor's own duration has no certain unit, and counts on while the conversation is open."""
+    place = open_place(volume={YESTERDAY: 120})
+    place.materialize("conversations", YESTERDAY)
+    for row in place.rows("conversations", YESTERDAY):
+        end, duration = row["conversation_end_time"], row["conversation_duration"]
+        assert duration == (end and pytest.approx((end - row["start_time"]).total_seconds()))
+
+
+def test_flat_views_hold_every_item(open_place: Any) -> None:
+    """For people who write SQL: one row a message, transfer, participant, survey, attribute."""
+    place = open_place(volume={DAY: 60})
+    place.materialize("conversations", DAY)
+    rows = place.rows("conversations", DAY)
+    for column in ("message_records", "transfers", "agent_participants", "conversation_surveys", "sdes", "dialogs"):
+        items = sum(len(row[column] or ()) for row in rows)
+        [counted] = place.select(f"select count(*) as n from liveperson.conversations_{column}")
+        assert counted == {"n": items}
+        assert items
+
+
+def fail_after(app: LivePersonMessaging, answers: int, kind: str) -> None:
+    """From the search after so many, every one meets a fault."""
+    asked = iter(range(10**6))
+    answer = app.api
+
+    def counted(request: httpx.Request, parts: list[str]) -> httpx.Response:
+        if next(asked) == answers - 1:
+            app.faults.append(Fault(SEARCH, kind, times=99))
+        return answer(request, parts)
+
+    app.api = counted  # type: ignore[method-assign]
+
+
+def searches(run: Any) -> list[str]:
+    """The searches that a run asked for."""
+    return [path for _, path in run.requests if path.endswith(SEARCH)]
+
+
+def state_of(row: dict[str, Any]) -> dict[str, Any]:
+    """A row without what says when and from where it was loaded."""
+    return {name: value for name, value in row.items() if not name.startswith("_") and name != "duration"}
