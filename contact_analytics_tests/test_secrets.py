@@ -8,7 +8,8 @@ storage, exceptions, the warehouse and the archive.
 import base64
 import logging
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,16 @@ import pytest
 
 from contact_analytics.lib.archive import ArchiveResource
 from contact_analytics.lib.warehouse import WarehouseResource
+from contact_analytics.liveperson.account import LivePersonResource
+from contact_analytics.liveperson.account_config import LivePersonAccountConfigResource
 from contact_analytics.liveperson.data_access import LivePersonDataAccessResource
+from contact_analytics.liveperson.messaging import LivePersonMessagingResource
 from contact_analytics.sandbox.faults import Fault
+from contact_analytics.sandbox.liveperson_account_config import LivePersonAccountConfig
+from contact_analytics.sandbox.liveperson_app import LivePersonApp
 from contact_analytics.sandbox.liveperson_data_access import LivePersonDataAccess
+from contact_analytics.sandbox.liveperson_messaging import LivePersonMessaging
+from contact_analytics_tests import histories
 from contact_analytics_tests.fakes import Wire, impatient
 
 DAY = datetime.now(UTC).date() - timedelta(days=2)
@@ -33,11 +41,11 @@ LINK = "X-Signature=planted%2Flink%2B1"
 
 
 class Careless:
-    """The sandbox, with queries in its links, and errors that repeat what they were sent."""
+    """An app of the sandbox, with queries in its links, and errors that repeat what they were sent."""
 
-    def __init__(self, faults: list[Fault]) -> None:
-        self.app = LivePersonDataAccess(scale=0.01, faults=faults, **KEY, **CLIENT)
-        self.secrets = {*KEY.values(), *CLIENT.values(), "planted", "startTime="}
+    def __init__(self, app: type[LivePersonApp], faults: list[Fault]) -> None:
+        self.app = app(scale=0.01, faults=faults, **KEY, **CLIENT)
+        self.secrets = {*KEY.values(), *CLIENT.values(), "planted", "startTime=", "offset=", "include_deleted="}
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         header = request.headers.get("Authorization", "")
@@ -71,6 +79,35 @@ def _oauth(header: str) -> Iterator[tuple[str, str]]:
         yield name, unquote(value.strip('"'))
 
 
+@dataclass(frozen=True)
+class Subject:
+    """An asset, the resource that it asks, and the app that answers it."""
+
+    asset: dg.AssetsDefinition
+    resource: type[LivePersonResource]
+    app: type[LivePersonApp]
+    key: str
+    fields: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+SUBJECTS = {
+    "survey": Subject(
+        impatient("survey"),
+        LivePersonDataAccessResource,
+        LivePersonDataAccess,
+        "liveperson_data_access",
+        {"region": "us"},
+    ),
+    "conversations": Subject(
+        impatient("conversations"), LivePersonMessagingResource, LivePersonMessaging, "liveperson_messaging"
+    ),
+    "users": Subject(
+        histories.impatient("users"),
+        LivePersonAccountConfigResource,
+        LivePersonAccountConfig,
+        "liveperson_account_config",
+    ),
+}
 MODES: dict[str, list[Fault]] = {
     "success": [],
     "retried": [Fault("startTime", "503"), Fault("part-", "connection"), Fault("part-", "cut_body")],
@@ -84,6 +121,19 @@ MODES: dict[str, list[Fault]] = {
     "redirect": [Fault("startTime", "redirect", value=f"https://login.example/?{LINK}")],
     "no token": [Fault("app/token", "503", times=99), Fault("/data_access_le", "503", times=99)],
     "invalid rows": [Fault("part-", "invalid_json"), Fault("part-", "wrong_type")],
+}
+# What can happen to a request of the other APIs; their faults wait for a path or a part of it.
+OTHER_MODES: dict[str, list[Fault]] = {
+    "success": [],
+    "retried": [Fault("v=", "503"), Fault("v=", "connection"), Fault("v=", "cut_json")],
+    "refused": [Fault("v=", "401", times=99)],
+    "down": [Fault("v=", "503", times=99)],
+    "busy": [Fault("v=", "429", times=99)],
+    "web page": [Fault("v=", "html", times=99)],
+    "cut": [Fault("v=", "cut_json", times=999)],
+    "redirect": [Fault("v=", "redirect", value=f"https://login.example/?{LINK}")],
+    "no domain": [Fault("baseURI", "503", times=99)],
+    "no token": [Fault("app/token", "503", times=99), Fault("v=2", "503", times=99), Fault("v=4", "503", times=99)],
 }
 SUCCEEDING = {"success", "retried", "invalid rows"}
 
@@ -113,22 +163,30 @@ def listener() -> Iterator[Listener]:
         logger.removeHandler(listener)
 
 
-def resource(app: Callable[[httpx.Request], httpx.Response], credentials: dict[str, str]) -> dg.ConfigurableResource:
+def resource(
+    subject: Subject, app: Callable[[httpx.Request], httpx.Response], credentials: dict[str, str]
+) -> dg.ConfigurableResource:
     """The resource as `definitions.py` wires it: credentials by the names of environment variables."""
 
-    class Sandboxed(LivePersonDataAccessResource):
+    class Sandboxed(subject.resource):  # type: ignore[name-defined,misc]
         def transport(self) -> httpx.BaseTransport:
             return Wire(app)
 
     variables: dict[str, Any] = {name: dg.EnvVar(f"LIVEPERSON_{name.upper()}") for name in credentials}
-    account = LivePersonDataAccess.account_id
-    return Sandboxed(account_id=account, region="us", retry_wait_seconds=0, **variables)
+    account = LivePersonApp.account_id
+    return Sandboxed(account_id=account, retry_wait_seconds=0, **subject.fields, **variables)
 
 
-@pytest.mark.parametrize("mode", MODES)
+CASES = [("survey", mode) for mode in MODES] + [
+    (name, mode) for name in ("conversations", "users") for mode in OTHER_MODES
+]
+
+
+@pytest.mark.parametrize(("name", "mode"), CASES)
 @pytest.mark.parametrize("credentials", [KEY, CLIENT], ids=["oauth1", "oauth2"])
 def test_no_secret_is_left_anywhere(
     credentials: dict[str, str],
+    name: str,
     mode: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -136,29 +194,30 @@ def test_no_secret_is_left_anywhere(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     """Neither credential, nor token, nor signature, nor query of a URL, whether the run succeeds or how it fails."""
-    vendor = Careless([Fault(fault.path, fault.kind, fault.times, fault.value) for fault in MODES[mode]])
-    for name, value in credentials.items():
-        monkeypatch.setenv(f"LIVEPERSON_{name.upper()}", value)
+    subject, modes = SUBJECTS[name], MODES if name == "survey" else OTHER_MODES
+    vendor = Careless(subject.app, [replace(fault) for fault in modes[mode]])
+    for variable, value in credentials.items():
+        monkeypatch.setenv(f"LIVEPERSON_{variable.upper()}", value)
     problem = ""
     (tmp_path / "dagster").mkdir()
     overrides = {"python_logs": {"managed_python_loggers": ["root"], "python_log_level": "DEBUG"}}
     with dg.DagsterInstance.local_temp(str(tmp_path / "dagster"), overrides) as instance:
         try:
             dg.materialize(
-                [impatient("survey")],
+                [subject.asset],
                 instance=instance,
-                partition_key=DAY.isoformat(),
+                partition_key=DAY.isoformat() if subject.asset.partitions_def else None,
                 resources={
                     "archive": ArchiveResource(root=str(tmp_path / "archive")),
                     "warehouse": WarehouseResource(database=str(tmp_path / "warehouse.duckdb")),
-                    "liveperson_data_access": resource(vendor, credentials),
+                    subject.key: resource(subject, vendor, credentials),
                 },
             )
         except Exception as error:  # noqa: BLE001 - whichever it is, it is searched
             problem = "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error))
         events = [repr(record) for record in instance.all_logs(instance.get_runs()[0].run_id)]
     assert (problem == "") is (mode in SUCCEEDING), problem
-    assert mode == "no token" or len(vendor.secrets) > len(KEY | CLIENT) + 2
+    assert mode.startswith("no ") or len(vendor.secrets) > len(KEY | CLIENT) + 4
     output = capfd.readouterr()
     left = {
         "log": "\n".join(listener.lines),

@@ -16,7 +16,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from threading import Lock
 from typing import IO, Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 from uuid import uuid4
 
 import dagster as dg
@@ -92,6 +92,16 @@ class ArchivedDay:
     def files(self) -> list[ArchivedFile]:
         """What the manifest lists, by scope and name."""
         return sorted(self._manifest().values(), key=lambda file: (file.scope_start, file.name))
+
+    def unlisted(self) -> list[str]:
+        """Names of files that are whole, but that a killed run did not get into the manifest; `holds` takes one up."""
+        listed = {stored_name(name) for name in self._manifest()}
+        with reachable(self.folder):
+            try:
+                names = [path.name for path in self.folder.iterdir()]
+            except FileNotFoundError:
+                return []
+        return sorted(unquote(name) for name in names if not name.startswith(".") and name not in {*listed, MANIFEST})
 
     def holds(self, file: ListedFile) -> ArchivedFile | None:
         """The file, if the archive has it whole: with the size and digest that it was stored with.

@@ -17,6 +17,7 @@ from typing import Any
 from contact_analytics.lib.archive import ArchivedDay, ArchivedFile, ListedFile
 
 PAGE = 100
+_SOURCE = "messaging_history/conversations"
 TEN_MINUTES = timedelta(minutes=10)
 _STAMP = "%Y-%m-%dT%H%M%S.%fZ"
 _NAME = re.compile(
@@ -158,12 +159,15 @@ class DayPages:
         self.day = Window.of(date.fromisoformat(archived.folder.name))
         self._entries: dict[str, tuple[Entry, ...]] = {}
         self.searches: list[Search] = []
+        for name in archived.unlisted():
+            if _NAME.fullmatch(name):
+                archived.holds(self._listed(name))
         for file in archived.files():
             if page := self._page(file):
                 self._place(page)
         self.searches.sort(key=lambda search: search.asked)
 
-    def keep(self, search: Search, part: Window | str, offset: int, answer: Answer, source: str) -> None:
+    def keep(self, search: Search, part: Window | str, offset: int, answer: Answer) -> None:
         """Put an answer into the archive; `part` is the window of a page, or the id of a single conversation."""
         if isinstance(part, str):
             where = f"id_{part}"
@@ -171,8 +175,7 @@ class DayPages:
             clocks = f"{self._clock(part.start)}-{self._clock(part.end)}"
             where = f"{clocks}_{offset:06d}_of_{answer.count:06d}"
         name = f"{search.asked.strftime(_STAMP)}_{search.kind.value}_{where}.json"
-        listed = ListedFile(name, source, self.day.start, self.day.end)
-        page = self._page(self._archived.store(listed, [answer.body], length=len(answer.body)))
+        page = self._page(self._archived.store(self._listed(name), [answer.body], length=len(answer.body)))
         assert page
         self._entries[name] = answer.entries
         search.pages.append(page)
@@ -267,6 +270,9 @@ class DayPages:
             if not page.id
             for place, entry in enumerate(self.entries(page))
         }
+
+    def _listed(self, name: str) -> ListedFile:
+        return ListedFile(name, _SOURCE, self.day.start, self.day.end)
 
     def _place(self, page: Page) -> None:
         for search in self.searches:

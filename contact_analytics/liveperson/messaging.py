@@ -249,7 +249,7 @@ class _Day:
         all_of(self._order.downloads, single, sorted(cut - search.ids))
 
     def _keep(self, search: Search, part: Window | str, offset: int, answer: Answer) -> None:
-        self._pages.keep(search, part, offset, answer, _API.name)
+        self._pages.keep(search, part, offset, answer)
         self._delivery.downloaded += 1
 
 

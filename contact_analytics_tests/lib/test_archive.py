@@ -350,6 +350,16 @@ def storing(root: Path, name: str, files: int) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
 
 
+def test_files_without_an_entry_are_told(local: ArchivedDay) -> None:
+    """A vendor that offers no list cannot say that they are missing."""
+    assert local.unlisted() == []
+    for name in ("known.gz", "tick of a clock: 06:10.json", "half"):
+        local.store(listed(name), chunks(FILE))
+    entries = json.loads((local.folder / MANIFEST).read_text())
+    (local.folder / MANIFEST).write_text(json.dumps([each for each in entries if each["name"] == "known.gz"]))
+    assert local.unlisted() == ["half", "tick of a clock: 06:10.json"]
+
+
 def test_processes_store_into_one_day_and_may_be_killed(tmp_path: Path, local: ArchivedDay) -> None:
     """No entry is lost; one that is killed leaves whole files, a readable manifest, and at most a hidden part."""
     first, second, killed = (storing(tmp_path / "archive", name, n) for name, n in (("a", 60), ("b", 60), ("k", 10**6)))

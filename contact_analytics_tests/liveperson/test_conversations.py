@@ -309,6 +309,19 @@ def test_an_archive_that_holds_a_part_is_no_day(open_place: Any) -> None:
     assert "the archive does not hold this day" in run.problem
 
 
+def test_pages_that_a_killed_run_did_not_list_are_taken_up(open_place: Any) -> None:
+    """Killed between a page and its entry in the manifest: the page is not asked for again."""
+    place = open_place(volume={DAY: 250})
+    place.app.faults.append(Fault("offset=200", "503", times=99))
+    assert not place.materialize("conversations", DAY).ok
+    (place.archived("conversations", DAY).folder / "manifest.json").unlink()
+    place.app.faults.clear()
+    run = place.materialize("conversations", DAY)
+    assert run.ok
+    assert [call.url.params["offset"] for call in place.app.calls[-2:]] == ["200", "0"]
+    place.assert_true("conversations", DAY)
+
+
 def test_a_day_past_retention_is_refused_before_any_request(open_place: Any) -> None:
     """Thirteen months back there is nothing to ask for."""
     place = open_place()
