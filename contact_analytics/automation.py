@@ -10,6 +10,8 @@ from contact_analytics.settings import PARTITIONS
 
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 LAST_DAYS = 3
+# Conversations show up within a minute.
+MESSAGING_CRON = "10 0 * * *"
 
 
 def last_days(context: dg.ScheduleEvaluationContext, **options: Any) -> dg.RunRequest | dg.SkipReason:
@@ -49,10 +51,10 @@ def liveperson_data_access_daily(context: dg.ScheduleEvaluationContext) -> dg.Ru
 
 
 @dg.schedule(
-    cron_schedule=SCHEDULE_CRON,
+    cron_schedule=MESSAGING_CRON,
     job=liveperson_messaging_job,
-    description=f"Each morning: loads the last {LAST_DAYS} days and follows the conversations of all stored days, "
-    "refreshing the days in which one has changed, until it is 13 months old.",
+    description=f"Each night, shortly after the day has ended: loads the last {LAST_DAYS} days and follows the "
+    "conversations of all stored days, refreshing those in which one has changed, until they are 13 months old.",
 )
 def liveperson_messaging_daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     return last_days(context, run_config={"ops": {"liveperson__conversations": {"config": {"follow": True}}}})

@@ -10,7 +10,8 @@ import pytest
 
 from contact_analytics.liveperson.data_access import LivePersonDataAccessResource
 from contact_analytics.sandbox.liveperson_data_access import LivePersonDataAccess
-from contact_analytics_tests.fakes import Place, Wire
+from contact_analytics.sandbox.liveperson_messaging import LivePersonMessaging
+from contact_analytics_tests.fakes import MessagingPlace, Place, Wire
 
 App = Callable[[httpx.Request], httpx.Response]
 
@@ -36,3 +37,10 @@ def place(tmp_path: Path) -> Iterator[Place]:
     """A sandbox, and an empty folder for a warehouse and an archive that are filled from it."""
     with dg.DagsterInstance.ephemeral() as instance:
         yield Place(tmp_path, instance)
+
+
+@pytest.fixture
+def open_place(tmp_path: Path) -> Iterator[Any]:
+    """A place whose sandbox is made with options."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield lambda **options: MessagingPlace(tmp_path, instance, LivePersonMessaging(**options))

@@ -38,6 +38,9 @@ def days_ago(days: int) -> date:
     return TODAY - timedelta(days=days)
 
 
+YESTERDAY = days_ago(1)
+
+
 class _Chunks(httpx.SyncByteStream):
     def __init__(self, body: bytes) -> None:
         self._body = body
@@ -176,11 +179,12 @@ class MessagingPlace(Place):
     app: LivePersonMessaging = field(  # pyright: ignore[reportIncompatibleVariableOverride]
         default_factory=lambda: LivePersonMessaging(scale=0.1)
     )
+    deepest: int = 10_000
 
     def messaging(self) -> SandboxedMessaging:
         """The vendor's resource with the sandbox's credentials."""
         SandboxedMessaging.apps[self.app.account_id] = self.app
-        return SandboxedMessaging(**credentials(self.app))
+        return SandboxedMessaging(deepest=self.deepest, **credentials(self.app))
 
     def resources(self, **others: object) -> dict[str, object]:
         return {
@@ -204,6 +208,16 @@ class MessagingPlace(Place):
         """The table holds of a day exactly what the sandbox says: all columns, nested ones included."""
         dataset = MODULES[name].DATASET
         assert in_order(dataset, self.conversations(day)) == in_order(dataset, self.truth(name, day))
+
+
+@dataclass
+class Clock:
+    """The sandbox's time: the real one, moved on by hand, as the product reads the real one."""
+
+    ahead: timedelta = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
 
 
 @dataclass
@@ -252,6 +266,11 @@ class Materialized:
         [event] = [event for event in self.result.all_events if event.is_step_failure]
         failure = event.step_failure_data.user_failure_data
         return (failure and failure.description) or str(event.step_failure_data.error)
+
+
+def searches(run: Materialized) -> list[str]:
+    """The searches that a run asked for."""
+    return [path for _, path in run.requests if path.endswith("/conversations/search")]
 
 
 _QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}

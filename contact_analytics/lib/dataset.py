@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import Enum
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import dataframely as dy
@@ -228,11 +228,12 @@ def describe(column: dy.Column) -> str:
 
 @dataclass(frozen=True)
 class Rejected:
-    """A record that was not loaded: its number in the file, why, and its bytes."""
+    """A record that was not loaded: its number in the file, why, its bytes, and its key where it tells one."""
 
     record: int
     reason: str
     raw: bytes
+    key: tuple[Any, ...] | None = None
 
 
 @dataclass(frozen=True)

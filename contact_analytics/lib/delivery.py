@@ -68,10 +68,15 @@ class FileApi(Protocol):
     def download(self, file: ListedFile, archived: ArchivedDay, tally: Tally) -> ArchivedFile: ...
 
 
-def from_archive(dataset: Dataset, day: date, files: list[ArchivedFile], *, expired: bool) -> Delivery:
-    """A day as the archive has it; nothing is asked of the vendor."""
-    if files:
-        return Delivery(files)
+def archived_files(archived: ArchivedDay) -> Delivery:
+    """A day that is all of its archived files."""
+    return Delivery(archived.files())
+
+
+def from_archive(dataset: Dataset, day: date, delivery: Delivery, *, expired: bool) -> Delivery:
+    """A day as the archive has it, if it has; nothing is asked of the vendor."""
+    if delivery.files:
+        return delivery
     raise _nothing_left(dataset, day, expired=expired)
 
 
@@ -92,9 +97,19 @@ def listed_files(api: FileApi, order: Order) -> Delivery:
 
 
 def all_of(executor: Executor, work: Callable[[A], B], items: Iterable[A]) -> list[B]:
-    """The result of each item. All are tried, as each is worth having; then the first error is raised."""
+    """The result of each item. All are tried, as each is worth having, until one is refused for good.
+
+    Then the first error is raised.
+    """
     futures = [executor.submit(work, item) for item in items]
-    if errors := [error for future in futures if (error := future.exception())]:
+    errors: list[BaseException] = []
+    for future in futures:
+        if not future.cancelled() and (error := future.exception()):
+            errors.append(error)
+            if isinstance(error, RequestRejected):
+                for other in futures:
+                    other.cancel()
+    if errors:
         raise errors[0]
     return [future.result() for future in futures]
 

@@ -17,11 +17,11 @@ import duckdb
 from pydantic import Field
 
 from contact_analytics.lib.archive import ArchiveResource
-from contact_analytics.lib.daily import Source, in_our_words
+from contact_analytics.lib.config import Source
 from contact_analytics.lib.dataset import Dimension
 from contact_analytics.lib.dimension_checks import evaluate
 from contact_analytics.lib.dimension_metadata import history_metadata
-from contact_analytics.lib.errors import ContactAnalyticsError, UnexpectedProblem, WarehouseError
+from contact_analytics.lib.errors import ContactAnalyticsError, UnexpectedProblem, WarehouseError, in_our_words
 from contact_analytics.lib.extractions import confirm, note_problem
 from contact_analytics.lib.history import newest_day, prepare_history
 from contact_analytics.lib.replay import Replay

@@ -17,13 +17,16 @@ ContactAnalyticsError               a `dagster.Failure`: the UI shows it whole
 ├── DayHeldBack                     a re-load would leave a stored day with less than it has
 ├── SnapshotHeldBack                a list lacks most of the entries that it had
 ├── UnexpectedProblem               a defect of ours, met while a day was loaded
+├── ChangesUnknown                  the days asked for are stored; which ones stored before have changed is not known
 └── DaysFailed                      some days of a run failed; the others are stored
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
+import duckdb
 
 
 class ContactAnalyticsError(dg.Failure):
@@ -107,6 +110,18 @@ class UnexpectedProblem(ContactAnalyticsError):
     """A defect of ours, met while a day was loaded; the day is as it was."""
 
 
+class ChangesUnknown(ContactAnalyticsError):
+    """The days that were asked for are stored; which of those stored before have changed is not known."""
+
+    def __init__(self, table: str, cause: ContactAnalyticsError) -> None:
+        self.retryable = cause.retryable
+        super().__init__(
+            f"{table}: the days that were asked for are stored, but it could not be told which of those stored before "
+            f"have changed. {cause.happened}",
+            f"What is stored stays; the next run that follows looks again. {cause.remedy}",
+        )
+
+
 class DaysFailed(ContactAnalyticsError):
     """Some days of a run failed. The others are stored and marked as materialized."""
 
@@ -125,3 +140,22 @@ class DaysFailed(ContactAnalyticsError):
 
 def _as_table(lines: Sequence[str]) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md("\n".join(f"- {line}" for line in lines))
+
+
+@contextmanager
+def in_our_words(what: str) -> Generator[None]:
+    """Turn an error of a library, or of ours, into one that says which day it hit and that nothing was lost."""
+    try:
+        yield
+    except ContactAnalyticsError:
+        raise
+    except duckdb.Error as error:
+        raise WarehouseError(
+            f"{what}: the warehouse refused it: {error}.",
+            "It was rolled back and all is as it was. Check free space and the warehouse's file, then try again.",
+        ) from error
+    except Exception as error:
+        raise UnexpectedProblem(
+            f"{what}: {type(error).__name__}: {error}.",
+            "This is a defect of contact_analytics: please report it with the log. What is stored is as it was.",
+        ) from error

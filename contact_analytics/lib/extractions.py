@@ -1,6 +1,6 @@
 """What is known of each day: `meta.extractions` says what is stored and at what cost, `meta.quarantine` what is not."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -44,7 +44,7 @@ class Extractions(dy.Schema):
         {name: field(dy.Float64, f"To {name}", unit="s") for name in ("list", "download", "decode", "load")},
         "Time spent by phase",
     )
-    listed_at = instant("When the vendor listed the day's files; null if the day was rebuilt from the archive")
+    listed_at = instant("When the vendor said what the day holds; null if that is not known")
     loaded_at = instant("When the rows were loaded")
     run_id = field(dy.String, "Dagster run that loaded them")
     problem = field(dy.String, "Why the last attempt failed or was held back; null when it worked")
@@ -154,6 +154,14 @@ def confirm(connection: DuckDBPyConnection, dataset: Table, day: date, listed_at
         "update meta.extractions set listed_at = ?, problem = null, problem_type = null, attempted_at = null "
         f"where dataset = ? and {PARTITION} = ?",
         [listed_at, dataset.table, day],
+    )
+
+
+def note_listed(connection: DuckDBPyConnection, dataset: Table, days: Sequence[date], listed_at: datetime) -> None:
+    """Note that stored days were seen not to have changed; what is wrong with one stays noted."""
+    connection.execute(
+        f"update meta.extractions set listed_at = ? where dataset = ? and {PARTITION} in (select unnest(?::date[]))",
+        [listed_at, dataset.table, [str(day) for day in days]],
     )
 
 

@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 
 from contact_analytics.lib.arrow_json import child
 from contact_analytics.lib.avro_json import Array, Json
-from contact_analytics.lib.schema import children, facts, wire_name
+from contact_analytics.lib.schema import children, columns_of, facts, wire_name
 from contact_analytics.lib.wire import (
     EXTRA,
     KINDS,
@@ -115,7 +115,7 @@ class Value:
         if not text:
             return None
         if self.dtype is pl.Datetime and not _WHOLE.fullmatch(text):
-            return _milliseconds(text, path)
+            return milliseconds(text, path)
         if self.dtype is pl.Boolean:
             return _TRUTH.get(text.lower(), text)
         if self.dtype is pl.Float64:
@@ -217,6 +217,26 @@ class Members:
         return known
 
 
+class Key:
+    """How a record tells its key."""
+
+    def __init__(self, schema: type[dy.Schema]) -> None:
+        columns = {name: column for name, column in columns_of(schema).items() if column.primary_key}
+        self._record = Members(members(columns))
+
+    def of(self, record: Any) -> tuple[Any, ...] | None:
+        """A record's key, if it has one that can be read."""
+        try:
+            known = self._record.read(as_object(record, ""), "", Findings())
+        except Fault:
+            return None
+        places = (
+            (known.get(each.section, {}) if each.section else known, each) for each in self._record.fields.values()
+        )
+        key = tuple(place.get(each.wire) for place, each in places)
+        return None if None in key else key
+
+
 def members(columns: Mapping[str, dy.Column]) -> dict[str, Member]:
     """The fields of a record from the columns that hold them, without those that we derive."""
     found = dict[str, Member]()
@@ -284,7 +304,8 @@ def _numbers(texts: pa.Array, kind: pa.DataType) -> pa.Array:
     return numbers
 
 
-def _milliseconds(text: str, path: str) -> int:
+def milliseconds(text: str, path: str) -> int:
+    """A time in one of the forms that vendors write, in epoch milliseconds; a `Fault` for any other text."""
     for form in _TIMES:
         try:
             moment = datetime.strptime(text, form)  # noqa: DTZ007 - the zone is read where there is one

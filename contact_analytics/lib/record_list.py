@@ -14,7 +14,7 @@ from contact_analytics.lib.arrow_json import child, read_strictly
 from contact_analytics.lib.avro_json import Json
 from contact_analytics.lib.dataset import Decoded, Rejected
 from contact_analytics.lib.json_documents import documents
-from contact_analytics.lib.plain_json import Members, members
+from contact_analytics.lib.plain_json import Key, Members, members
 from contact_analytics.lib.schema import columns_of
 from contact_analytics.lib.wire import EXTRA, RECORD, Fault, Findings, as_object, joined, json_text, shown
 
@@ -43,7 +43,7 @@ class RecordList:
         self._undeclared = [each.wire for each in fields.values() if isinstance(each.node, Json) and not each.section]
         self._lines = _Lines(self.record, self._undeclared)
         self._key, self._envelope, self._derive = key, dict(envelope or {}), derive
-        self._names = list(columns_of(schema))
+        self._names, self._record_key = list(columns_of(schema)), Key(schema)
 
     def arrow_type(self, *, normalized: bool) -> pa.DataType:
         """The type of a whole document with a key."""
@@ -72,7 +72,8 @@ class RecordList:
                 lines.append(self._normalized(records[number], number, findings))
                 unknown.update(findings.unknown)
             except Fault as fault:
-                rejected.append(Rejected(number, str(fault), _alone(records[number], text)))
+                raw, key = _alone(records[number], text), self._record_key.of(records[number])
+                rejected.append(Rejected(number, str(fault), raw, key))
         tables.append(self._table(_structs(read_strictly("\n".join(lines).encode(), self.record, normalized=True))))
         return Decoded(self._frame(pa.concat_tables(tables)).sort(RECORD), rejected, unknown)
 

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import polars as pl
 import pyarrow as pa
 
+from contact_analytics.lib import plain_json
 from contact_analytics.lib.archive import ArchivedFile, ArchiveResource, ListedFile
 from contact_analytics.lib.arrow_json import child, read_strictly
 from contact_analytics.lib.dataset import Dimension
@@ -24,6 +25,7 @@ from contact_analytics.lib.errors import FileUnreadable, UnexpectedAnswer
 from contact_analytics.lib.extractions import Quarantined
 from contact_analytics.lib.http import Tally
 from contact_analytics.lib.plain_json import Members, members
+from contact_analytics.lib.schema import columns_of
 from contact_analytics.lib.wire import EXTRA, Fault, Findings, as_object
 
 # `passwordSh`, `oldPassword`; `changePwdNextLogin` and `lastPwdChangeDate` hold none.
@@ -106,10 +108,10 @@ class SnapshotFormat:
     """How the entries of a dimension's list are read: each by itself, plain JSON, by the schema's names."""
 
     def __init__(self, dimension: Dimension) -> None:
-        columns = dimension.schema.columns()
+        columns = columns_of(dimension.schema)
         self._dimension, self._names = dimension, list(columns)
         self._record = Members(members(columns), extra=True)
-        self._key = Members(members({name: columns[name] for name in dimension.primary_key}))
+        self._key = plain_json.Key(dimension.schema)
 
     def read(self, file: str, text: bytes) -> Snapshot:
         """A snapshot's rows. Raises `UnexpectedAnswer` if one key stands for two different entries."""
@@ -121,7 +123,7 @@ class SnapshotFormat:
                 key, row = self._row(entry, findings)
             except Fault as fault:
                 refused.append(Quarantined(file, number, str(fault), json.dumps(entry)))
-                told = self._told(entry)
+                told = self._key.of(entry)
                 unread = None if unread is None or told is None else [*unread, told]
                 continue
             if rows.setdefault(key, row) != row:
@@ -140,22 +142,13 @@ class SnapshotFormat:
 
     def _row(self, entry: Any, findings: Findings) -> tuple[Key, dict[str, Any]]:
         known = self._record.read(as_object(entry, ""), "", findings)
-        key = self._told(entry)
+        key = self._key.of(entry)
         if key is None:
             raise Fault(", ".join(self._dimension.primary_key), "is missing")
         if findings.extra:
             # Sorted, so that another order of the same fields is no change.
             known[EXTRA] = json.dumps(findings.extra, sort_keys=True)
         return key, known
-
-    def _told(self, entry: Any) -> Key | None:
-        """An entry's key, if it has one that can be read."""
-        try:
-            known = self._key.read(as_object(entry, ""), "", Findings())
-        except Fault:
-            return None
-        key = tuple(known.get(member.wire) for member in self._key.fields.values())
-        return None if None in key else key
 
     def _frame(self, rows: list[dict[str, Any]]) -> pl.DataFrame:
         lines = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows).encode()

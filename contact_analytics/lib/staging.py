@@ -29,7 +29,8 @@ class Staging:
 
     def __init__(self, dataset: Dataset, day: date) -> None:
         self.dataset, self.day = dataset, day
-        self.quarantine: list[Quarantined] = []
+        self._refused: list[tuple[tuple[Any, ...] | None, Quarantined]] = []
+        self._broken: list[Quarantined] = []
         self.unknown: Counter[str] = Counter()
         self.schema_versions: set[str] = set()
         self.rows = 0
@@ -44,11 +45,15 @@ class Staging:
 
     def add(self, source_file: str, decoded: Decoded) -> None:
         """Stage a file; files come in the order in which the vendor made them."""
-        self._waiting.append(self._of_the_day(decoded.frame).with_columns(_source_file=pl.lit(source_file)))
+        frame = self._of_the_day(decoded.frame)
+        if self._refused and self.dataset.repeats is Repeats.LATEST:
+            newer = set(frame.select(self.dataset.primary_key).iter_rows())
+            self._refused = [(key, each) for key, each in self._refused if key not in newer]
+        self._waiting.append(frame.with_columns(_source_file=pl.lit(source_file)))
         self.unknown.update(decoded.unknown)
-        self.quarantine += [
-            Quarantined(source_file, rejected.record, rejected.reason, rejected.raw.decode(errors="replace"))
-            for rejected in decoded.rejected
+        self._refused += [
+            (each.key, Quarantined(source_file, each.record, each.reason, each.raw.decode(errors="replace")))
+            for each in decoded.rejected
         ]
         self._waiting_bytes += self._waiting[-1].estimated_size()
         if self._waiting_bytes > _CHUNK_BYTES:
@@ -75,6 +80,11 @@ class Staging:
             yield self._kept(frame)
         if merged:
             yield self._kept(pl.DataFrame(list(merged.values()), schema=self._schema))
+
+    @property
+    def quarantine(self) -> list[Quarantined]:
+        """What was refused when it was decoded and stands in no later file, and what breaks a rule."""
+        return [each for _, each in self._refused] + self._broken
 
     def close(self) -> None:
         """Give the disk back."""
@@ -135,7 +145,7 @@ class Staging:
                 number, source = row.pop("_record"), row.pop("_source_file")
                 # Rows without a key look like repetitions of each other; that they lack it is the reason.
                 reason = ", ".join(map(_in_words, [rule for rule in broken if rule != "primary_key"] or broken))
-                self.quarantine.append(Quarantined(source, number, reason, json.dumps(row, default=str)))
+                self._broken.append(Quarantined(source, number, reason, json.dumps(row, default=str)))
         kept = good.drop("_record")
         self.rows += kept.height
         events = kept[self.dataset.event_time]

@@ -31,6 +31,7 @@ from contact_analytics.lib.extractions import (
     write_extraction,
     write_quarantine,
 )
+from contact_analytics.lib.schema import quoted
 from contact_analytics.lib.tables import evolve, insert, replace_view
 
 # `ducklake:…`, `md:…`, `s3://…`, `:memory:`.
@@ -120,15 +121,29 @@ class DayReplacement:
         """Write down what the day is now. Raises `DayHeldBack` if that is less than it was, unless forced."""
         stored = extraction_of(self.connection, self.dataset, self.day)
         if stored and not force:
-            _check_not_worse(self.dataset, self.day, stored, extraction)
+            lost = self._lost() if self.dataset.repeats is Repeats.LATEST else 0
+            _check_not_worse(self.dataset, self.day, stored, extraction, lost)
         write_quarantine(self.connection, self.dataset, self.day, quarantine, extraction)
         write_extraction(self.connection, self.dataset, self.day, extraction)
+
+    def _lost(self) -> int:
+        """How many of the rows that were stored are not there any more."""
+        keys = ", ".join(map(quoted, self.dataset.primary_key))
+        now = f"(select {keys} from {self.dataset.sql_name} where {PARTITION} = ?)"
+        [(lost,)] = self.connection.execute(
+            f"select count(*) from temp.held anti join {now} using ({keys})", [self.day]
+        ).fetchall()
+        return lost
 
 
 @contextmanager
 def replacing(connection: DuckDBPyConnection, dataset: Dataset, day: date, run_id: str) -> Generator[DayReplacement]:
     """Replace a day of a prepared table, with its quarantine and what is known of it, in one transaction."""
     with transaction(connection):
+        keys = ", ".join(map(quoted, dataset.primary_key))
+        connection.execute(
+            f"create or replace temp table held as select {keys} from {dataset.sql_name} where {PARTITION} = ?", [day]
+        )
         connection.execute(f"delete from {dataset.sql_name} where {PARTITION} = ?", [day])
         yield DayReplacement(connection, dataset, day, run_id)
 
@@ -153,11 +168,13 @@ def _roll_back(connection: DuckDBPyConnection) -> None:
         return
 
 
-def _check_not_worse(dataset: Dataset, day: date, stored: Extraction, new: Extraction) -> None:
+def _check_not_worse(dataset: Dataset, day: date, stored: Extraction, new: Extraction, lost: int) -> None:
     counts = [("rows", stored.rows, new.rows)]
     if dataset.repeats is Repeats.MERGED:  # Of answers that stand for those before them, fewer may hold as much.
         counts.insert(0, ("files", stored.files, new.files))
     less = [f"{was:,} {what} are stored and {now:,} would replace them" for what, was, now in counts if now < was]
+    if lost:
+        less.append(f"{lost:,} of the stored rows would be gone")
     if less:
         raise DayHeldBack(
             f"{dataset.table} {day}: held back, {' and '.join(less)}.",

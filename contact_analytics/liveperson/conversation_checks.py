@@ -27,7 +27,9 @@ def _other_than_counted(connection: DuckDBPyConnection, dataset: Dataset, known:
     return {
         day: f"the vendor counts {stored.vendor_count:,}, {stored.rows:,} are stored and {stored.quarantined:,} refused"
         for day, stored in known.items()
-        if stored.is_stored and stored.vendor_count not in (None, stored.rows + stored.quarantined)
+        # Of one that was refused, an earlier state may be stored.
+        if stored.vendor_count is not None
+        and not stored.rows <= stored.vendor_count <= stored.rows + stored.quarantined
     }
 
 
@@ -48,16 +50,7 @@ def _strangers(connection: DuckDBPyConnection, dataset: Dataset, known: Known) -
         ).fetchall()
     }
     reasons: dict[str, Reasons] = {
-        what: _unknown(connection, dataset, what, column, keys)
-        for what, column, keys in (
-            (
-                "users",
-                "latest_agent_id",
-                "select id::varchar from liveperson.users union select pid from liveperson.users",
-            ),
-            ("skills", "latest_skill_id", "select id from liveperson.skills"),
-        )
-        if what in has
+        what: _unknown(connection, dataset, what, column, keys) for what, column, keys in _LISTS if what in has
     }
     days = {day for each in reasons.values() for day in each}
     return {day: "; ".join(each[day] for each in reasons.values() if day in each) for day in days}

@@ -6,15 +6,16 @@ interrupted search goes on where it was. A day is its last whole search for all 
 was updated since.
 """
 
-import json
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import Enum
-from typing import Any
 
 from contact_analytics.lib.archive import ArchivedDay, ArchivedFile, ListedFile
+from contact_analytics.lib.delivery import Delivery
+from contact_analytics.lib.errors import AnswerIncomplete, FileUnreadable
+from contact_analytics.liveperson.conversation_answers import Answer, Entry, parse, states
 
 PAGE = 100
 _SOURCE = "messaging_history/conversations"
@@ -50,65 +51,20 @@ class Window:
         return cls(start, start + timedelta(days=1))
 
     @property
-    def halves(self) -> tuple["Window", "Window"] | None:
-        """The window in two, as the server rounds to ten minutes; None for the smallest."""
+    def halves(self) -> tuple["Window", "Window"]:
+        """The window in two, on full ten minutes, as the server rounds to them."""
         steps = (self.end - self.start) // TEN_MINUTES
+        if steps < 2:
+            raise AnswerIncomplete(
+                f"More conversations started in the ten minutes from {self.start:%Y-%m-%d %H:%M} UTC than LivePerson "
+                "may count to, and such a window cannot be divided.",
+                "Nothing stored was changed. Report it.",
+            )
         middle = self.start + steps // 2 * TEN_MINUTES
-        return (Window(self.start, middle), Window(middle, self.end)) if steps > 1 else None
+        return Window(self.start, middle), Window(middle, self.end)
 
     def holds(self, other: "Window") -> bool:
         return self.start <= other.start and other.end <= self.end
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A conversation of an answer: its id, its start in epoch milliseconds, and whether the vendor cut its record."""
-
-    id: str | None
-    start: int | None
-    is_partial: bool
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a search was answered: how many conversations match, and those of this page, with the body as received."""
-
-    body: bytes
-    text: bytes
-    count: int
-    is_partial_result: bool
-    entries: tuple[Entry, ...]
-
-
-def parse(body: bytes, text: bytes) -> Answer:
-    """An answer from its text. Raises `ValueError`, `KeyError` or `TypeError` for any other shape."""
-    content = json.loads(text)
-    about, records = content["_metadata"], content["conversationHistoryRecords"]
-    if not isinstance(about["count"], int) or not isinstance(records, list):
-        raise TypeError("a count and a list of records are expected")
-    shards = about.get("shardsStatusResult") or {}
-    return Answer(body, text, about["count"], shards.get("partialResult") is True, tuple(map(_entry, records)))
-
-
-def states(text: bytes) -> dict[str | None, Any]:
-    """The records of an answer by conversation, without what counts on while a conversation is open."""
-    found: dict[str | None, Any] = {}
-    for record in json.loads(text)["conversationHistoryRecords"]:
-        info = {name: value for name, value in record["info"].items() if name != "duration"}
-        found[info.get("conversationId")] = {**record, "info": info}
-    return found
-
-
-def _entry(record: Any) -> Entry:
-    """What the search needs of a record; one that lacks it is for the decoder to refuse."""
-    info = record.get("info") if isinstance(record, dict) else None
-    info = info if isinstance(info, dict) else {}
-    start = str(info.get("startTimeL", ""))
-    return Entry(
-        info.get("conversationId") if isinstance(info.get("conversationId"), str) else None,
-        int(start) if start.isascii() and start.isdecimal() else None,
-        info.get("isPartial") in (True, "true"),
-    )
 
 
 @dataclass(frozen=True)
@@ -141,7 +97,7 @@ class Search:
         return any(page.window and page.window != window and window.holds(page.window) for page in self.pages)
 
     @property
-    def ids(self) -> set[str]:
+    def fetched(self) -> set[str]:
         """The conversations that were fetched by their ids."""
         return {page.id for page in self.pages if page.id}
 
@@ -162,8 +118,11 @@ class DayPages:
         for name in archived.unlisted():
             if _NAME.fullmatch(name):
                 archived.holds(self._listed(name))
+        self.damaged: list[str] = []
         for file in archived.files():
-            if page := self._page(file):
+            if _NAME.fullmatch(file.name) and not archived.holds(self._listed(file.name)):
+                self.damaged.append(file.name)
+            elif page := self._page(file):
                 self._place(page)
         self.searches.sort(key=lambda search: search.asked)
 
@@ -201,7 +160,7 @@ class DayPages:
         return later[-1] if later and not self.is_whole(later[-1]) else None
 
     def is_whole(self, search: Search) -> bool:
-        if all(page.file.name in self._proven for page in search.pages):
+        if not self.damaged and all(page.file.name in self._proven for page in search.pages):
             return bool(search.pages)
         try:
             return self._covers(search, self.day)
@@ -211,11 +170,10 @@ class DayPages:
     def _covers(self, search: Search, window: Window) -> bool:
         pages = search.of(window)
         if not pages:
-            halves = window.halves if search.goes_deeper(window) else None
-            return halves is not None and all(self._covers(search, half) for half in halves)
+            return search.goes_deeper(window) and all(self._covers(search, half) for half in window.halves)
         if missing_offsets(pages):
             return False
-        return {entry.id for entry in self.cut(pages.values())} <= search.ids
+        return {entry.id for entry in self.cut(pages.values())} <= search.fetched
 
     def cut(self, pages: Iterable[Page]) -> list[Entry]:
         """The conversations of a window's pages that the vendor cut. Raises `Drifted` if the pages don't add up."""
@@ -236,9 +194,9 @@ class DayPages:
             self._entries[page.file.name] = parse(b"", text).entries
         return self._entries[page.file.name]
 
-    def found(self, searches: Iterable[Search]) -> int:
-        """How many different conversations the searches found, those beyond the day's end included."""
-        return len(self._distinct(searches))
+    def found(self, searches: Iterable[Search]) -> set[object]:
+        """The different conversations that the searches found, those beyond the day's end included."""
+        return set(self._distinct(searches))
 
     def conversations(self, searches: Iterable[Search]) -> int:
         """How many different conversations of the day the searches found; those that say no start count too."""
@@ -249,6 +207,8 @@ class DayPages:
     def knows(self, searches: Iterable[Search], answer: Answer) -> bool:
         """Whether the searches have found every conversation of an answer just as it is there."""
         news = states(answer.text)
+        if len(news) < len(answer.entries):
+            return False
         if not news:
             return True
         for search in reversed(list(searches)):
@@ -307,6 +267,15 @@ def missing_offsets(pages: Mapping[int, Page]) -> list[int]:
     return [offset for offset in range(0, max(count, 1), PAGE) if offset not in pages]
 
 
-def files_of_day(archived: ArchivedDay) -> list[ArchivedFile]:
-    """The archived files that make up a day, in the order in which they were asked for; none if it is not whole."""
-    return [file for search in DayPages(archived).whole() for file in search.files]
+def archived_day(archived: ArchivedDay) -> Delivery:
+    """A day as the archive has it, its files in the order in which they were asked for; none if it is not whole."""
+    pages = DayPages(archived)
+    whole = pages.whole()
+    if pages.damaged and not whole:
+        raise FileUnreadable(
+            f"The archive of {archived.folder.name} is not whole: damaged are {', '.join(pages.damaged)}.",
+            "Materialize the day with `source: vendor`: these pages are asked for again.",
+        )
+    files = [file for search in whole for file in search.files]
+    asked = whole[-1].asked if whole else None
+    return Delivery(files, listed_at=asked, vendor_count=pages.conversations(whole))

@@ -9,14 +9,15 @@ import pyarrow as pa
 
 from contact_analytics.lib.archive import ArchiveResource
 from contact_analytics.lib.asset_options import daily_table
-from contact_analytics.lib.daily import ExtractionConfig, extract_days
+from contact_analytics.lib.config import ExtractionConfig
+from contact_analytics.lib.daily import extract_days
 from contact_analytics.lib.dataset import Dataset, Repeats
 from contact_analytics.lib.record_list import RecordList
 from contact_analytics.lib.schema import field, instant, many
 from contact_analytics.lib.warehouse import WarehouseResource
 from contact_analytics.liveperson import conversation_parts as parts
 from contact_analytics.liveperson.conversation_checks import CONVERSATION_CHECKS
-from contact_analytics.liveperson.conversation_pages import files_of_day
+from contact_analytics.liveperson.conversation_pages import archived_day
 from contact_analytics.liveperson.conversation_parts import NO_ID, UNASSIGNED, UNDEFINED, moment
 from contact_analytics.liveperson.engagement_attributes import sde
 from contact_analytics.liveperson.messaging import LATENESS, RETENTION, LivePersonMessagingResource
@@ -125,7 +126,7 @@ class Conversations(dy.Schema):
         dy.Int64, "Time to respond as configured; seen in ms, documented otherwise", section="responseTime", unit="ms"
     )
 
-    message_records = many(parts.message_record(), "Messages")
+    message_records = many(parts.message_record(), "Messages", also=("messagesRecords",))
     agent_participants = many(parts.agent_participant(), "Agents who took part")
     agent_participants_leave = many(parts.agent_participant(), "Agents who left")
     agent_participants_active = many(parts.agent_participant(), "Agents who are in it")
@@ -199,4 +200,4 @@ def conversations(
     warehouse: WarehouseResource,
 ) -> Iterator[dg.AssetMaterialization | dg.AssetCheckResult]:
     connect = liveperson_messaging.connect
-    yield from extract_days(context, DATASET, config, connect, FORMAT.decode, archive, warehouse, files_of_day)
+    yield from extract_days(context, DATASET, config, connect, FORMAT.decode, archive, warehouse, archived_day)

@@ -8,32 +8,23 @@ import json
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
-from time import monotonic
 from typing import Any
 
 import httpx
 from pydantic import Field
 
 from contact_analytics.lib.bodies import BLANK, CutShort, gunzip
-from contact_analytics.lib.delivery import Delivery, Order, all_of
+from contact_analytics.lib.delivery import Delivery, Order
 from contact_analytics.lib.errors import AnswerIncomplete, UnexpectedAnswer
 from contact_analytics.lib.http import Api, Caller, RetryRule, Tally, TryAgain, check
 from contact_analytics.lib.links import shown
 from contact_analytics.liveperson.account import LivePersonResource
-from contact_analytics.liveperson.conversation_pages import (
-    PAGE,
-    Answer,
-    DayPages,
-    Drifted,
-    Entry,
-    Kind,
-    Search,
-    Window,
-    missing_offsets,
-    parse,
-)
+from contact_analytics.liveperson.conversation_answers import Answer, Entry, parse
+from contact_analytics.liveperson.conversation_day import BRIEFLY, OVERLAP, ROUNDS, ConversationDay
+from contact_analytics.liveperson.conversation_pages import PAGE, Window
 
-RETENTION = timedelta(days=395)  # 13 months
+# 13 months are 393 days or more, and a conversation is deleted by its own start: until then a day is whole.
+RETENTION = timedelta(days=392)
 LATENESS = timedelta(minutes=1)
 # Every type must be named, the default ones included, or it is left out.
 CONTENT = (
@@ -61,14 +52,8 @@ CONTENT = (
     "latestAgentSurvey",
     "previouslySubmittedAgentSurveys",
 )
-_BRIEFLY = ("summary",)
 # Three months are the most that the server takes; the shortest three in a row have 89 days.
 _LONGEST = timedelta(days=80)
-# An update shows up within a minute, and the server's clock need not be ours.
-_OVERLAP = timedelta(minutes=30)
-# Search engines of this kind refuse to count further; the vendor documents no limit.
-_DEEPEST = 10_000
-_ROUNDS = 3
 _NOTHING = b'{"_metadata":{"count":0},"conversationHistoryRecords":[]}'
 _API = Api(
     "LivePerson Messaging Interactions",
@@ -83,19 +68,23 @@ class LivePersonMessagingResource(LivePersonResource):
     source: str = Field(
         default="ContactAnalyticsData", max_length=20, description="How requests introduce themselves to LivePerson."
     )
+    # Search engines of this kind count so far by default; the vendor documents no limit.
+    deepest: int = Field(
+        default=10_000, gt=PAGE, description="Conversations that a search counts before its window is divided."
+    )
 
     @contextmanager
     def connect(self) -> Generator["Messaging"]:
         """The API, ready to be asked. Raises `ConfigurationError` if a setting is missing."""
         with self.client(lambda domain: domain.base_uri("msgHist"), _API) as client:
-            yield Messaging(client, self.account_id, self.source, self.rule)
+            yield Messaging(client, self.account_id, self.source, self.rule, self.deepest)
 
 
 class Messaging:
     """The API's methods, over one open client."""
 
-    def __init__(self, client: httpx.Client, account_id: str, source: str, rule: RetryRule) -> None:
-        self._client, self._source, self._rule = client, source, rule
+    def __init__(self, client: httpx.Client, account_id: str, source: str, rule: RetryRule, deepest: int) -> None:
+        self._client, self._source, self._rule, self.deepest = client, source, rule, deepest
         self._path = f"/messaging_history/api/account/{account_id}/conversations"
 
     def search_conversations(
@@ -105,13 +94,13 @@ class Messaging:
         *,
         offset: int = 0,
         updated_since: datetime | None = None,
-        content: tuple[str, ...] = CONTENT,
+        content: Sequence[str] | None = None,
     ) -> Answer:
         """A page of the conversations that started in a window, in the order of their starts."""
         body: dict[str, Any] = {
             # The last millisecond of the window: the server rounds it up to the window's end.
             "start": {"from": _milliseconds(window.start), "to": _milliseconds(window.end) - 1},
-            "contentToRetrieve": content,
+            "contentToRetrieve": CONTENT if content is None else content,
         }
         if updated_since:
             body["latestUpdateTime"] = {"from": _milliseconds(updated_since)}
@@ -132,31 +121,33 @@ class Messaging:
 
     def deliver(self, order: Order) -> Delivery:
         """The conversations that started on a UTC day, in the archive: all of them, or those updated since."""
-        return _Day(self, order).deliver()
+        return ConversationDay(self, order).deliver()
 
     def changed_days(self, stored: Mapping[date, datetime], tally: Tally) -> list[date]:
-        """The days whose conversations were updated since the earliest of the given times."""
-        since = min(stored.values()) - _OVERLAP
-        starts = {
-            entry.start for window in _slices(min(stored), max(stored)) for entry in self._all(window, since, tally)
-        }
-        changed = {datetime.fromtimestamp(start / 1000, UTC).date() for start in starts if start is not None}
-        return sorted(changed & stored.keys())
+        """The days with conversations that were updated since the given times, or since shortly before them."""
+        changed: set[date] = set()
+        # Most were listed on one day; one that fails each time must not make all others be asked for from then on.
+        for listed_on in {listed_at.date() for listed_at in stored.values()}:
+            days = {day: at for day, at in stored.items() if at.date() == listed_on}
+            since = min(days.values()) - OVERLAP
+            updated = (entry for window in _slices(min(days), max(days)) for entry in self._all(window, since, tally))
+            changed |= days.keys() & {_day_of(entry) for entry in updated}
+        return sorted(changed)
 
     def _all(self, window: Window, since: datetime, tally: Tally) -> list[Entry]:
         """The conversations of a window that were updated since a time, whatever number of pages they take."""
-        for _ in range(_ROUNDS):
-            first = self.search_conversations(window, tally, updated_since=since, content=_BRIEFLY)
-            if first.count > _DEEPEST and window.halves:
+        for _ in range(ROUNDS):
+            first = self.search_conversations(window, tally, updated_since=since, content=BRIEFLY)
+            if first.count >= self.deepest:
                 return [entry for half in window.halves for entry in self._all(half, since, tally)]
             entries = list(first.entries)
             for offset in range(PAGE, first.count, PAGE):
-                page = self.search_conversations(window, tally, offset=offset, updated_since=since, content=_BRIEFLY)
+                page = self.search_conversations(window, tally, offset=offset, updated_since=since, content=BRIEFLY)
                 entries += page.entries
             if len({entry.id for entry in entries}) == first.count:
                 return entries
         raise AnswerIncomplete(
-            f"{_API.name}: the search for what was updated since {since:%Y-%m-%d %H:%M} UTC, asked {_ROUNDS} times, "
+            f"{_API.name}: the search for what was updated since {since:%Y-%m-%d %H:%M} UTC, asked {ROUNDS} times, "
             "never gave as many conversations as it counted.",
             "Nothing stored was changed. Try again later.",
         )
@@ -165,92 +156,6 @@ class Messaging:
         caller = Caller(self._client, _API, self._rule, tally)
         headers = {"Accept-Encoding": "gzip"}
         return caller.send("POST", f"{self._path}/{method}", _answer, params=params, headers=headers, json=body)
-
-
-class _Day:
-    """One day's delivery: completes what the archive lacks of it, and asks for what was updated since it was asked."""
-
-    def __init__(self, api: Messaging, order: Order) -> None:
-        self._api, self._order = api, order
-        self._pages = DayPages(order.archived, order.stored.file_names if order.stored else ())
-        self._delivery = Delivery([])
-
-    def deliver(self) -> Delivery:
-        started, now, delivery, pages = monotonic(), datetime.now(UTC), self._delivery, self._pages
-        whole = known = pages.whole()
-        if not known or self._order.refetch or self._lacks(known):
-            whole = [self._complete(Kind.ALL, known[-1].asked if known else None)]
-        latest = whole[-1]
-        while latest.asked < now:
-            latest = self._complete(Kind.UPDATED, latest.asked, whole)
-            whole += [latest] if latest.pages else []
-        delivery.listed_at = latest.asked
-        delivery.files = [file for search in whole for file in search.files]
-        if not self._order.stored or {file.name for file in delivery.files} != set(self._order.stored.file_names):
-            delivery.vendor_count = pages.conversations(whole)
-        delivery.seconds["download"] = monotonic() - started
-        return delivery
-
-    def _lacks(self, known: list[Search]) -> bool:
-        """Whether the vendor counts more conversations than we know: one showed up late, and as no update."""
-        brief = self._api.search_conversations(self._pages.day, self._delivery.tally, content=_BRIEFLY)
-        stored = self._order.stored
-        expected = stored.vendor_count if stored else None
-        return brief.count > (expected or 0) and brief.count > self._pages.found(known)
-
-    def _complete(self, kind: Kind, last: datetime | None, known: Sequence[Search] = ()) -> Search:
-        """A whole search: the one that was begun after the last one, else a new one; begun again if it drifts.
-
-        It has no pages if it found no update, or none that is not `known`.
-        """
-        search = self._pages.begun(kind, last) or self._pages.begin(kind, datetime.now(UTC))
-        since = last - _OVERLAP if last and kind is Kind.UPDATED else None
-        drifts: list[str] = []
-        while len(drifts) < _ROUNDS:
-            try:
-                self._fill(search, self._pages.day, since, known)
-            except Drifted as drift:
-                drifts.append(str(drift))
-                search = self._pages.begin(kind, datetime.now(UTC))
-            else:
-                return search
-        raise AnswerIncomplete(
-            f"{_API.name}: the conversations of {self._order.day} do not add up, asked {_ROUNDS} times: "
-            f"{'; '.join(drifts)}.",
-            "Nothing stored was changed. Try again later; if it stays so, report it to LivePerson.",
-        )
-
-    def _fill(self, search: Search, window: Window, since: datetime | None, known: Sequence[Search]) -> None:
-        """Bring what the archive lacks of a window. One that is too deep is divided."""
-        if not search.of(window):
-            if not search.goes_deeper(window):
-                first = self._api.search_conversations(window, self._delivery.tally, updated_since=since)
-                if since and first.count == len(first.entries) and self._pages.knows(known, first):
-                    return
-                if first.count <= _DEEPEST or not window.halves:
-                    self._keep(search, window, 0, first)
-            if not search.of(window):
-                for half in window.halves or ():
-                    self._fill(search, half, since, known)
-                return
-        self._fill_pages(search, window, since)
-
-    def _fill_pages(self, search: Search, window: Window, since: datetime | None) -> None:
-        def page(offset: int) -> None:
-            tally = self._delivery.tally
-            answer = self._api.search_conversations(window, tally, offset=offset, updated_since=since)
-            self._keep(search, window, offset, answer)
-
-        def single(conversation_id: str) -> None:
-            self._keep(search, conversation_id, 0, self._api.conversation(conversation_id, self._delivery.tally))
-
-        all_of(self._order.downloads, page, missing_offsets(search.of(window)))
-        cut = {entry.id for entry in self._pages.cut(search.of(window).values()) if entry.id}
-        all_of(self._order.downloads, single, sorted(cut - search.ids))
-
-    def _keep(self, search: Search, part: Window | str, offset: int, answer: Answer) -> None:
-        self._pages.keep(search, part, offset, answer)
-        self._delivery.downloaded += 1
 
 
 def _answer(response: httpx.Response) -> Answer:
@@ -289,6 +194,15 @@ def _answer(response: httpx.Response) -> Answer:
             )
         )
     return answer
+
+
+def _day_of(entry: Entry) -> date:
+    if entry.start is None:
+        raise UnexpectedAnswer(
+            f"{_API.name}: the conversation {entry.id} was updated, and does not say when it started.",
+            "Which day it belongs to cannot be told. Report it: the vendor's format has changed.",
+        )
+    return datetime.fromtimestamp(entry.start / 1000, UTC).date()
 
 
 def _slices(first: date, last: date) -> Iterator[Window]:

@@ -8,7 +8,8 @@ import dataframely as dy
 from contact_analytics.lib.archive import ArchiveResource
 from contact_analytics.lib.asset_options import daily_table
 from contact_analytics.lib.checks import HOURLY_CHECKS
-from contact_analytics.lib.daily import ExtractionConfig, extract_days
+from contact_analytics.lib.config import ExtractionConfig
+from contact_analytics.lib.daily import extract_days
 from contact_analytics.lib.dataset import Dataset
 from contact_analytics.lib.schema import field, instant, many, record
 from contact_analytics.lib.warehouse import WarehouseResource

@@ -1,42 +1,19 @@
 """Conversations, from the vendor's answers to the table: each day is the server's, whole, and stays so."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import json
 from datetime import UTC, date, datetime, time, timedelta
-from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import httpx
 import pytest
 
 from contact_analytics.liveperson import conversations
 from contact_analytics.sandbox.faults import Fault
 from contact_analytics.sandbox.liveperson_messaging import LivePersonMessaging
-from contact_analytics_tests.fakes import MessagingPlace, days_ago, in_order
+from contact_analytics_tests.fakes import YESTERDAY, Clock, MessagingPlace, Wire, days_ago, in_order, searches
 
 DAY, NEXT = days_ago(9), days_ago(8)
 SEARCH = "/conversations/search"
-
-
-YESTERDAY = days_ago(1)
-
-
-@dataclass
-class Clock:
-    """The sandbox's time: the real one, moved on by hand, as the product reads the real one."""
-
-    ahead: timedelta = timedelta()
-
-    def __call__(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
-
-
-@pytest.fixture
-def open_place(tmp_path: Path) -> Iterator[Any]:
-    """A place whose sandbox is made with options."""
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield lambda **options: MessagingPlace(tmp_path, instance, LivePersonMessaging(**options))
 
 
 def starts(day: date, *offsets: int) -> dict[date, list[int]]:
@@ -69,7 +46,7 @@ def test_ten_thousand_conversations_are_all_there(open_place: Any) -> None:
     assert counted == {"n": 10_000, "ids": 10_000}
     stored = place.select("select conversation_id from liveperson.conversations")
     assert {row["conversation_id"] for row in stored} == place.app.latest_updates(DAY).keys()
-    assert len(searches(run)) == 100
+    assert len(searches(run)) == 1 + 100 + 1
 
 
 def test_days_are_exact_at_their_ends(open_place: Any) -> None:
@@ -182,90 +159,15 @@ def test_an_empty_day_is_one_that_the_vendor_confirms(open_place: Any) -> None:
     assert again.metadata(DAY)["state"] == "unchanged"
 
 
-def test_a_deep_window_is_divided(open_place: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_deep_window_is_divided(open_place: Any) -> None:
     """Search engines stop counting somewhere; windows are halved before that, and the day is the same."""
-    monkeypatch.setattr("contact_analytics.liveperson.messaging._DEEPEST", 100)
-    place = open_place(volume={DAY: 600}, max_offset=200, partial=0.02)
+    place = open_place(volume={DAY: 600}, max_offset=300, partial=0.02)
+    place.deepest = 200
     run = place.materialize("conversations", DAY)
     assert run.ok
     truth = {record["info"]["conversationId"] for record in place.app.conversations(DAY)}
     assert {row["conversation_id"] for row in place.rows("conversations", DAY)} == truth
     assert place.materialize("conversations", DAY).metadata(DAY)["state"] == "unchanged"
-
-
-def test_a_conversation_that_changes_ends_with_its_final_state(open_place: Any) -> None:
-    """What was open when its day was loaded is refreshed by later runs, and no other row of the day changes."""
-    clock = Clock()
-    place = open_place(volume={YESTERDAY: 300}, now=clock)
-    first = place.materialize("conversations", YESTERDAY)
-    loaded = clock()
-    before = {row["conversation_id"]: row for row in place.rows("conversations", YESTERDAY)}
-    still_open = {key for key, row in before.items() if row["status"] == "OPEN"}
-    assert still_open
-    assert first.metadata(YESTERDAY)["open_conversations"] == len(still_open)
-    clock.ahead = timedelta(days=30)
-    run = place.materialize("conversations", YESTERDAY)
-    assert run.ok
-    assert len(searches(run)) == 2
-    place.assert_true("conversations", YESTERDAY)
-    after = {row["conversation_id"]: row for row in place.rows("conversations", YESTERDAY)}
-    assert all(after[key]["status"] == "CLOSE" for key in still_open)
-    changed = {key for key in after if state_of(after[key]) != state_of(before[key])}
-    updates = place.app.latest_updates(YESTERDAY).items()
-    assert still_open <= changed <= {key for key, when in updates if when / 1000 > loaded.timestamp()}
-
-
-def test_a_day_in_which_nothing_changed_is_left_alone(open_place: Any) -> None:
-    """Two small questions, no row written, and the data version stays."""
-    place = open_place(volume={DAY: 250})
-    first = place.materialize("conversations", DAY)
-    again = place.materialize("conversations", DAY)
-    assert again.metadata(DAY)["state"] == "unchanged"
-    assert len(searches(again)) == 2
-    assert again.days[str(DAY)].tags == first.days[str(DAY)].tags
-
-
-def test_later_runs_follow_days_that_were_not_asked_for(open_place: Any) -> None:
-    """The daily run refreshes each stored day in which a conversation has changed, and no other."""
-    clock = Clock()
-    days = days_ago(30), DAY, NEXT
-    place = open_place(volume=dict.fromkeys(days, 30), now=clock)
-    assert place.materialize("conversations", days[0]).ok
-    assert place.materialize("conversations", DAY).ok
-    changed = place.app.conversations(DAY)[3]["info"]["conversationId"]
-    place.app.update(changed, clock() + timedelta(hours=1), csatRate=1)
-    clock.ahead = timedelta(hours=2)
-    run = place.materialize("conversations", NEXT, follow=True)
-    assert run.ok
-    assert {day: run.metadata(date.fromisoformat(day))["state"] for day in run.days} == {
-        str(NEXT): "loaded",
-        str(DAY): "loaded",
-    }
-    [row] = place.select("select csat_rate from liveperson.conversations where conversation_id = ?", [changed])
-    assert row == {"csat_rate": 1}
-    place.assert_true("conversations", DAY)
-    again = place.materialize("conversations", NEXT, follow=True)
-    assert {again.metadata(date.fromisoformat(day))["state"] for day in again.days} == {"unchanged"}
-
-
-def test_only_following_tells_of_old_days(open_place: Any) -> None:
-    """Whoever asks for a day gets that day."""
-    place = open_place(volume={DAY: 3, NEXT: 3})
-    place.materialize("conversations", DAY)
-    place.app.update(place.app.conversations(DAY)[0]["info"]["conversationId"], datetime.now(UTC), csatRate=1)
-    assert set(place.materialize("conversations", NEXT).days) == {str(NEXT)}
-
-
-def test_following_that_fails_is_said_and_the_asked_day_is_stored(open_place: Any) -> None:
-    """A red run names what is not known, and the day that was asked for is in."""
-    place = open_place(volume={DAY: 5, NEXT: 5})
-    assert place.materialize("conversations", DAY).ok
-    fail_after(place.app, 1, "503")
-    run = place.materialize("conversations", NEXT, follow=True)
-    assert not run.ok
-    assert str(NEXT) in run.days
-    assert "days stored before" in run.problem
-    assert place.stored("conversations", DAY).state == "loaded"
 
 
 def test_a_conversation_that_shows_up_late_is_found(open_place: Any) -> None:
@@ -280,6 +182,20 @@ def test_a_conversation_that_shows_up_late_is_found(open_place: Any) -> None:
     assert run.ok
     assert len(place.rows("conversations", DAY)) == 20
     place.assert_true("conversations", DAY)
+
+
+def test_a_conversation_that_took_the_place_of_another_is_found(open_place: Any) -> None:
+    """One more and one less is as many; what is stored is not given up for it."""
+    place = open_place(volume={DAY: 20})
+    late, gone = (place.app.conversations(DAY)[index]["info"]["conversationId"] for index in (7, 9))
+    place.app.hide(late, datetime.now(UTC) + timedelta(days=1))
+    assert place.materialize("conversations", DAY).ok
+    place.app.hide(late, datetime.now(UTC) - timedelta(hours=1))
+    place.app.hide(gone, datetime.now(UTC) + timedelta(days=1))
+    run = place.materialize("conversations", DAY)
+    assert not run.ok
+    assert "1 of the stored rows would be gone" in run.problem
+    assert gone in {row["conversation_id"] for row in place.rows("conversations", DAY)}
 
 
 def test_a_rebuilt_day_is_the_same(open_place: Any) -> None:
@@ -322,13 +238,94 @@ def test_pages_that_a_killed_run_did_not_list_are_taken_up(open_place: Any) -> N
     place.assert_true("conversations", DAY)
 
 
+@pytest.mark.parametrize("warehouse_is_lost", [False, True])
+def test_a_damaged_page_is_asked_for_again(open_place: Any, warehouse_is_lost: bool) -> None:
+    """A disk error in the archive costs a page, not the day."""
+    place = open_place(volume={DAY: 250})
+    assert place.materialize("conversations", DAY).ok
+    stored = place.conversations(DAY)
+    [_, second, _] = place.archived("conversations", DAY).files()
+    (place.archived("conversations", DAY).folder / second.name).write_bytes(b"{}")
+    if warehouse_is_lost:
+        (place.folder / "warehouse.duckdb").unlink()
+        rebuilt = place.materialize("conversations", DAY, source="archive")
+        assert not rebuilt.ok
+        assert second.name in rebuilt.problem
+    assert place.materialize("conversations", DAY).ok
+    assert in_order(conversations.DATASET, place.conversations(DAY)) == in_order(conversations.DATASET, stored)
+
+
+def test_a_count_that_ends_somewhere_is_not_believed(open_place: Any) -> None:
+    """Search engines count to a limit and call that the count: the day is divided until it is below."""
+
+    class Capped(LivePersonMessaging):
+        def api(self, request: httpx.Request, parts: list[str]) -> httpx.Response:
+            answer = super().api(request, parts)
+            if answer.headers["Content-Type"] != "application/json" or request.method != "POST":
+                return answer
+            content = json.loads(Wire(lambda _: answer).handle_request(request).read())
+            content["_metadata"]["count"] = min(content["_metadata"]["count"], 200)
+            return httpx.Response(200, json=content)
+
+    place = open_place()
+    place.app, place.deepest = Capped(volume={DAY: 260}), 200
+    assert place.materialize("conversations", DAY).ok
+    assert len(place.rows("conversations", DAY)) == 260
+
+
+def test_the_vendors_count_stays_known(open_place: Any) -> None:
+    """Loading a day again from the same pages, and from the archive alone, keeps what the vendor counted."""
+    place = open_place(volume={DAY: 20})
+    for options in ({}, {"force": True}, {"source": "archive", "force": True}):
+        assert place.materialize("conversations", DAY, **options).ok
+        assert place.stored("conversations", DAY).vendor_count == 20
+
+
+def test_a_record_without_an_id_does_not_stop_later_updates(open_place: Any) -> None:
+    """It is refused once; what else changes on its day is stored."""
+    clock = Clock()
+    place = open_place(volume={YESTERDAY: 40}, now=clock)
+    place.app.faults.append(Fault(SEARCH, "missing_key"))
+    assert place.materialize("conversations", YESTERDAY).ok
+    clock.ahead = timedelta(days=20)
+    changed = place.app.conversations(YESTERDAY)[3]["info"]["conversationId"]
+    place.app.update(changed, clock() - timedelta(hours=1), csatRate=2)
+    assert place.materialize("conversations", YESTERDAY).ok
+    [row] = place.select("select csat_rate from liveperson.conversations where conversation_id = ?", [changed])
+    assert row == {"csat_rate": 2}
+
+
+def test_a_refused_record_that_comes_right_later_leaves_quarantine(open_place: Any) -> None:
+    """And the vendor's count agrees with the rows in both orders of a good record and a bad one."""
+    clock = Clock()
+    place = open_place(volume={YESTERDAY: 30}, now=clock)
+    place.app.faults.append(Fault(SEARCH, "wrong_type"))
+    first = place.materialize("conversations", YESTERDAY)
+    assert first.checks["rows_equal_the_vendors_count"].passed
+    [refused] = place.select("select raw from meta.quarantine")
+    key = json.loads(refused["raw"])["info"]["conversationId"]
+    place.app.update(key, clock() + timedelta(hours=1), csatRate=2)
+    clock.ahead = timedelta(hours=2)
+    second = place.materialize("conversations", YESTERDAY)
+    assert place.select("select * from meta.quarantine") == []
+    assert len(place.rows("conversations", YESTERDAY)) == 30
+    assert second.checks["rows_equal_the_vendors_count"].passed
+    place.app.update(key, clock() + timedelta(hours=1), csatRate=3)
+    clock.ahead = timedelta(hours=4)
+    place.app.faults.append(Fault("latestUpdateTime", "wrong_type"))
+    place.app.faults.append(Fault(SEARCH, "wrong_type"))
+    third = place.materialize("conversations", YESTERDAY)
+    assert third.checks["rows_equal_the_vendors_count"].passed
+    assert len(place.rows("conversations", YESTERDAY)) == 30
+
+
 def test_a_day_past_retention_is_refused_before_any_request(open_place: Any) -> None:
     """Thirteen months back there is nothing to ask for."""
     place = open_place()
     old = days_ago(400)
     run = place.materialize("conversations", old)
     assert not run.ok
-    assert "past the vendor's retention of 395 days" in run.problem
+    assert "past the vendor's retention of 392 days" in run.problem
     assert searches(run) == []
 
 
@@ -340,7 +337,7 @@ def test_fetching_again_takes_the_vendors_present_state(open_place: Any) -> None
     place.app.hide(gone, datetime.now(UTC) + timedelta(days=1))
     held = place.materialize("conversations", DAY, refetch=True)
     assert not held.ok
-    assert "held back, 20 rows are stored and 19 would replace them" in held.problem
+    assert "20 rows are stored and 19 would replace them and 1 of the stored rows would be gone" in held.problem
     assert len(place.rows("conversations", DAY)) == 20
     assert place.materialize("conversations", DAY, refetch=True, force=True).ok
     assert len(place.rows("conversations", DAY)) == 19
@@ -388,26 +385,3 @@ def test_flat_views_hold_every_item(open_place: Any) -> None:
         [counted] = place.select(f"select count(*) as n from liveperson.conversations_{column}")
         assert counted == {"n": items}
         assert items
-
-
-def fail_after(app: LivePersonMessaging, answers: int, kind: str) -> None:
-    """From the search after so many, every one meets a fault."""
-    asked = iter(range(10**6))
-    answer = app.api
-
-    def counted(request: httpx.Request, parts: list[str]) -> httpx.Response:
-        if next(asked) == answers - 1:
-            app.faults.append(Fault(SEARCH, kind, times=99))
-        return answer(request, parts)
-
-    app.api = counted  # type: ignore[method-assign]
-
-
-def searches(run: Any) -> list[str]:
-    """The searches that a run asked for."""
-    return [path for _, path in run.requests if path.endswith(SEARCH)]
-
-
-def state_of(row: dict[str, Any]) -> dict[str, Any]:
-    """A row without what says when and from where it was loaded."""
-    return {name: value for name, value in row.items() if not name.startswith("_") and name != "duration"}

@@ -1,0 +1,189 @@
+"""One run's extraction of one daily table: days are delivered into the archive, and loaded from there."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from time import monotonic
+
+import dagster as dg
+import duckdb
+
+from contact_analytics.lib.archive import ArchivedDay, ArchivedFile, ArchiveResource
+from contact_analytics.lib.config import ExtractionConfig
+from contact_analytics.lib.dataset import Dataset, Decoded
+from contact_analytics.lib.delivery import DailySource, Delivery, Followed, Order, ahead, from_archive
+from contact_analytics.lib.errors import (
+    ChangesUnknown,
+    ContactAnalyticsError,
+    RetentionExpired,
+    UnexpectedProblem,
+    WarehouseError,
+    in_our_words,
+)
+from contact_analytics.lib.extractions import Extraction, confirm, note_listed, note_problem
+from contact_analytics.lib.http import Tally
+from contact_analytics.lib.materialization import day_metadata
+from contact_analytics.lib.staging import Staging
+from contact_analytics.lib.warehouse import WarehouseResource, replacing, transaction
+
+_DAYS_AHEAD = 2
+_DECODES = 2
+_PROGRESS_SECONDS = 2.0
+
+
+@dataclass
+class Extractor:
+    """One run's extraction of one dataset."""
+
+    context: dg.AssetExecutionContext
+    dataset: Dataset
+    config: ExtractionConfig
+    api: DailySource | None
+    decode: Callable[[bytes], Decoded]
+    archive: ArchiveResource
+    warehouse: WarehouseResource
+    archived: Callable[[ArchivedDay], Delivery]
+    stored: Mapping[date, Extraction]
+    now: datetime
+    failures: dict[str, ContactAnalyticsError] = field(default_factory=dict[str, ContactAnalyticsError])
+    unknown: ChangesUnknown | None = None
+    tried: int = 0
+
+    def load_all(
+        self, days: Sequence[date], lookahead: Executor, downloads: Executor, before: int = 0
+    ) -> Iterator[dg.AssetMaterialization]:
+        """Store days one by one while the next ones are delivered; those that fail are noted in `failures`."""
+        self.tried += before + len(days)
+        deliveries = ahead(lookahead, lambda day: self.deliver(day, downloads), days, _DAYS_AHEAD)
+        for number, (day, delivery) in enumerate(deliveries, before + 1):
+            progress = f"{self.dataset.table} {day}: day {number} of {before + len(days)}"
+            try:
+                with in_our_words(f"{self.dataset.table} {day}"):
+                    materialization = self.load(day, delivery.result(), self.stored.get(day), progress)
+                yield materialization
+            except ContactAnalyticsError as error:
+                self.failures[day.isoformat()] = error
+                self.note_failure(day, error)
+
+    def changed(self, api: Followed, asked: Sequence[date]) -> list[date]:
+        """The stored days that the vendor has changed since they were listed, beside those that were asked for.
+
+        What has not changed is noted as listed now, so that the next look need not go back further than this one.
+        """
+        before = {
+            day: each.listed_at
+            for day, each in self.stored.items()
+            if day not in asked and not self.dataset.is_expired(day, self.now)
+        }
+        # Where it is not known when a day was listed, it is looked at by itself.
+        changed = {day for day, listed_at in before.items() if listed_at is None}
+        known = {day: listed_at for day, listed_at in before.items() if listed_at}
+        tally, looked_at = Tally(), datetime.now(UTC)
+        try:
+            with in_our_words(f"{self.dataset.table}: what changed since it was stored"):
+                changed |= set(api.changed_days(known, tally) if known else ())
+                with self.warehouse.get_connection() as connection, transaction(connection):
+                    note_listed(connection, self.dataset, sorted(before.keys() - changed), looked_at)
+        except ContactAnalyticsError as error:
+            self.unknown = ChangesUnknown(self.dataset.table, error)
+            self.context.log.error(str(self.unknown))
+            return []
+        days = ", ".join(map(str, sorted(changed))) or "none"
+        said = f"of {len(before)} days stored before, these may have changed ({tally.calls} calls): {days}"
+        self.context.log.info(f"{self.dataset.table}: {said}")
+        return sorted(changed)
+
+    def deliver(self, day: date, downloads: Executor) -> Delivery:
+        """Bring a day's files into the archive, or take them from there where the vendor is not asked."""
+        expired, held = self.dataset.is_expired(day, self.now), self._archived(day)
+        if self.api is None or expired:
+            return from_archive(self.dataset, day, self.archived(held), expired=expired)
+        order = Order(self.dataset, day, held, self.stored.get(day), self.config.refetch, downloads)
+        return self.api.deliver(order)
+
+    def load(self, day: date, delivery: Delivery, stored: Extraction | None, progress: str) -> dg.AssetMaterialization:
+        """Store a delivered day, unless it is stored with the same content already."""
+        digest = self._digest(delivery.files)
+        if stored and set(stored.file_names) <= {file.name for file in delivery.files}:
+            delivery.listed_at = self.dataset.telling_listing(day, stored.listed_at, delivery.listed_at)
+        if stored and stored.digest == digest and not self.config.force:
+            with self.warehouse.get_connection() as connection:
+                confirm(connection, self.dataset, day, delivery.listed_at)
+                return self._materialization(connection, day, delivery, "unchanged", digest)
+        with closing(Staging(self.dataset, day)) as staging:
+            started = monotonic()
+            self._stage(day, delivery.files, staging, progress)
+            delivery.seconds["decode"] = monotonic() - started
+            started = monotonic()
+            with self.warehouse.get_connection() as connection:
+                with replacing(connection, self.dataset, day, self.context.run.run_id) as replacement:
+                    for frame in staging.frames():
+                        replacement.insert(frame)
+                    delivery.seconds["load"] = monotonic() - started
+                    extraction = self._extraction(delivery, staging, digest, replacement.loaded_at)
+                    replacement.finish(extraction, staging.quarantine, force=self.config.force)
+                return self._materialization(connection, day, delivery, extraction.state, digest)
+
+    def note_failure(self, day: date, error: ContactAnalyticsError) -> None:
+        """Write down why a day failed; where the warehouse itself cannot be written, the log has it."""
+        self.context.log.error(f"{day}: {error}", exc_info=error if isinstance(error, UnexpectedProblem) else None)
+        state = "expired" if isinstance(error, RetentionExpired) else "failed"
+        try:
+            with self.warehouse.get_connection() as connection, transaction(connection):
+                note_problem(connection, self.dataset, day, error, state, datetime.now(UTC), self.context.run.run_id)
+        except (WarehouseError, duckdb.Error) as second:
+            self.context.log.error(f"{self.dataset.table} {day}: its failure could not be recorded: {second}")
+
+    def _archived(self, day: date) -> ArchivedDay:
+        return self.archive.day(self.dataset.vendor, self.dataset.name, day)
+
+    def _stage(self, day: date, files: list[ArchivedFile], staging: Staging, progress: str) -> None:
+        archived = self._archived(day)
+        said = monotonic()
+        with ThreadPoolExecutor(_DECODES, "decode") as executor:
+            decoded = ahead(executor, lambda file: self.decode(archived.read(file)), files, _DECODES)
+            for number, (file, result) in enumerate(decoded, 1):
+                staging.add(file.name, result.result())
+                if monotonic() - said > _PROGRESS_SECONDS or number == len(files):
+                    self.context.log.info(f"{progress}, file {number} of {len(files)}")
+                    said = monotonic()
+
+    def _digest(self, files: list[ArchivedFile]) -> str:
+        parts = [self.dataset.fingerprint(), *sorted(f"{file.name} {file.sha256}" for file in files)]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    def _extraction(self, delivery: Delivery, staging: Staging, digest: str, loaded_at: datetime) -> Extraction:
+        return Extraction(
+            state="loaded" if staging.rows or staging.quarantine else "empty",
+            files=len(delivery.files),
+            file_names=tuple(file.name for file in delivery.files),
+            scopes=tuple(sorted({file.scope_start for file in delivery.files})),
+            bytes=sum(file.bytes for file in delivery.files),
+            rows=staging.rows,
+            vendor_count=delivery.vendor_count,
+            quarantined=len(staging.quarantine),
+            unknown_fields=tuple({"field": name, "records": n} for name, n in sorted(staging.unknown.items())),
+            digest=digest,
+            schema_versions=tuple(sorted(staging.schema_versions)),
+            first_event=staging.first_event,
+            last_event=staging.last_event,
+            calls=delivery.tally.calls,
+            retries=delivery.tally.retries,
+            seconds=delivery.seconds,
+            listed_at=delivery.listed_at,
+            loaded_at=loaded_at,
+            run_id=self.context.run.run_id,
+        )
+
+    def _materialization(
+        self, connection: duckdb.DuckDBPyConnection, day: date, delivery: Delivery, state: str, digest: str
+    ) -> dg.AssetMaterialization:
+        return dg.AssetMaterialization(
+            asset_key=self.dataset.key,
+            partition=day.isoformat(),
+            metadata=day_metadata(connection, self.dataset, day, delivery, state),
+            tags={"dagster/data_version": digest},
+        )
