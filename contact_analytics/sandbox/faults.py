@@ -68,7 +68,7 @@ ANSWERS: dict[str, Callable[[Fault], httpx.Response]] = {
     "429": lambda _: httpx.Response(429, json={"error": "Too Many Requests"}),
     "429_retry_after": _busy,
     "401": lambda _: httpx.Response(401, json={"error": "token was revoked"}),
-    "403": lambda _: httpx.Response(403, json={"error": "Data Access is not enabled for this account"}),
+    "403": lambda _: httpx.Response(403, json={"error": "this API is not enabled for the account"}),
     "timeout": lambda _: _raise(httpx.ReadTimeout("the sandbox keeps silent")),
     "connection": lambda _: _raise(httpx.ConnectError("the sandbox refuses the connection")),
     "html": lambda _: httpx.Response(200, html=_PAGE),

@@ -39,6 +39,7 @@ class LivePersonAccountConfig(LivePersonApp):
         self._brand = Brand(self.account_id, self.seed, self.scale)
         self._entities = entities(self._brand)
         self._changed: dict[tuple[str, int], Entity] = {}
+        self._removed: set[tuple[str, int]] = set()
         self._changes = 0
 
     @property
@@ -58,6 +59,7 @@ class LivePersonAccountConfig(LivePersonApp):
         whole = (
             {**entity, **daily.get(id, {}), **self._changed.get((kind, id), {})}
             for id, entity in self._entities[kind].items()
+            if (kind, id) not in self._removed
         )
         return [{name: value for name, value in entity.items() if name not in hidden} for entity in whole]
 
@@ -71,6 +73,14 @@ class LivePersonAccountConfig(LivePersonApp):
     def delete(self, kind: str, id: int) -> None:  # noqa: A002 - the vendor's name
         """Delete an entity, which is a field of it."""
         self.change(kind, id, deleted=True)
+
+    def remove(self, kind: str, *ids: int) -> None:
+        """Leave entities out of the list without a word, as a partial answer does: the revision stays."""
+        self._removed |= {(kind, id) for id in ids}
+
+    def restore(self) -> None:
+        """List what was removed again."""
+        self._removed.clear()
 
     def add(self, kind: str, **fields: Any) -> int:
         """Add an entity; its id is the next one unless it is among the fields."""
