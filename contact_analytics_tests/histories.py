@@ -1,8 +1,9 @@
 """What tests of dimensions run the product against: the sandbox's account, a warehouse and an archive."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
@@ -14,17 +15,19 @@ import httpx
 from contact_analytics.lib.archive import ArchiveResource
 from contact_analytics.lib.asset_options import dimension_table
 from contact_analytics.lib.dataset import Dimension
-from contact_analytics.lib.dimension import DimensionConfig, keep_history
+from contact_analytics.lib.dimension import DimensionConfig, extract_history
 from contact_analytics.lib.extractions import Extraction, extractions
-from contact_analytics.lib.snapshots import Snapshots
+from contact_analytics.lib.http import Tally
+from contact_analytics.lib.snapshots import EntityList, Snapshots
 from contact_analytics.lib.warehouse import WarehouseResource
 from contact_analytics.liveperson import agent_groups, skills, users
 from contact_analytics.liveperson.account_config import LivePersonAccountConfigResource
 from contact_analytics.sandbox.liveperson_account_config import LivePersonAccountConfig
-from contact_analytics_tests.fakes import Materialized, Wire
+from contact_analytics_tests.fakes import PROVENANCE, Materialized, Wire
 
 MODULES: dict[str, ModuleType] = {module.DIMENSION.name: module for module in (users, skills, agent_groups)}
 KINDS = {"users": "users", "skills": "skills", "agent_groups": "agentGroups"}
+LISTS = "/configuration/"
 _QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
 
 
@@ -139,7 +142,7 @@ def asset_of(dimension: Dimension) -> dg.AssetsDefinition:
         archive: ArchiveResource,
         warehouse: WarehouseResource,
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-        yield from keep_history(context, dimension, config, liveperson_account_config.connect, archive, warehouse)
+        yield from extract_history(context, dimension, config, liveperson_account_config.connect, archive, warehouse)
 
     return another
 
@@ -153,3 +156,28 @@ def told(run: Materialized) -> dict[str, Any]:
 def lists(run: Materialized) -> list[str]:
     """The paths of the lists that were asked for."""
     return [path for _, path in run.requests if "/configuration/" in path]
+
+
+def archive_alone(account: Account, name: str = "users") -> None:
+    """What a run does that is killed before it has applied the list."""
+    with sandboxed(account.app).connect() as api:
+        answer = api.list_entities(name, "", Tally())
+    assert answer
+    assert Snapshots(account.archive, MODULES[name].DIMENSION).keep(answer, datetime.now(UTC))
+
+
+def archive_made(account: Account, *entries: dict[str, Any], revision: str = "9999") -> None:
+    """A list of users that somebody else has archived."""
+    kept = EntityList(json.dumps(entries).encode(), revision, "https://example.com/users")
+    Snapshots(account.archive, users.DIMENSION).keep(kept, datetime.now(UTC))
+
+
+def forget(account: Account, *keys: int) -> None:
+    """Entries that the vendor's list does not name any more, not even as deleted."""
+    account.app.remove("users", *keys)
+    account.app.change("users", account.ids()[0], maxChats=11)
+
+
+def without_run(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows but for when and by what run they were loaded."""
+    return [{name: value for name, value in row.items() if name not in PROVENANCE[2:]} for row in rows]

@@ -129,18 +129,19 @@ class Repeats(Enum):
     LATEST = "the last one stands, whole"
 
 
-Reasons = Mapping[date, str]
+# By day, or by entry of a history.
+Reasons = Mapping[Any, str]
 Known = Mapping[date, "Extraction"]
 
 
 @dataclass(frozen=True)
 class Check:
-    """A promise about a daily table: what it says, and the days that break it with the reason."""
+    """A promise about a table: what it says, and the days or entries that break it with the reason."""
 
     name: str
     description: str
     severity: dg.AssetCheckSeverity
-    failing: Callable[[DuckDBPyConnection, "Dataset", Known], Reasons]
+    failing: Callable[[DuckDBPyConnection, Any, Known], Reasons]
 
 
 @dataclass(frozen=True)

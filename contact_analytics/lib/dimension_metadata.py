@@ -7,10 +7,11 @@ import dagster as dg
 from duckdb import DuckDBPyConnection
 
 from contact_analytics.lib.dataset import Dimension
-from contact_analytics.lib.history import Change, count, newest_day
+from contact_analytics.lib.history import Change
 from contact_analytics.lib.http import Tally
 from contact_analytics.lib.materialization import sample
 from contact_analytics.lib.snapshots import revision_of
+from contact_analytics.lib.standing import count, standing
 
 _SHOWN_KEYS = 20
 
@@ -19,8 +20,8 @@ def history_metadata(
     connection: DuckDBPyConnection, dimension: Dimension, change: Change, tally: Tally, seconds: Mapping[str, float]
 ) -> dict[str, Any]:
     """The facts of a history: rows, what this run changed in it, the list it stands on, and what this run spent."""
-    known = newest_day(connection, dimension)
-    newest = known[1] if known else None
+    known = standing(connection, dimension)
+    newest = known.stored if known else None
     current, total = count(connection, dimension)
     fields = [f"`{entry['field']}` ({entry['records']:,})" for entry in newest.unknown_fields] if newest else []
     vanished = ", ".join(change.vanished[:_SHOWN_KEYS]) + (" …" if len(change.vanished) > _SHOWN_KEYS else "")
@@ -38,8 +39,7 @@ def history_metadata(
         "new_fields": dg.MetadataValue.md(", ".join(fields) or "none"),
         "sample": sample(connection, dimension, "is_current"),
     }
-    if newest:
-        file = max(newest.file_names)
-        metadata |= {"revision": revision_of(file) or "none", "list": file}
-        metadata["list_taken_at"] = dg.MetadataValue.timestamp(max(newest.scopes))
+    if known:
+        metadata |= {"revision": revision_of(known.list_name) or "none", "list": known.list_name}
+        metadata["list_taken_at"] = dg.MetadataValue.timestamp(known.taken_at)
     return metadata | {f"seconds_{phase}": round(spent, 3) for phase, spent in seconds.items()}

@@ -27,14 +27,18 @@ class Extractions(dy.Schema):
     file_names = many(field(dy.String, "File"), "Their names in the archive")
     scopes = many(instant("Start of an hour"), "Starts of the hours that the files cover")
     bytes = field(dy.Int64, "Size of the files as received", unit="bytes")
-    rows = field(dy.Int64, "Rows of the day in the table")
+    rows = field(dy.Int64, "Rows of the day in the table; of a history all of its rows, after the day's last list")
+    rows_current = field(dy.Int64, "Of a history, those of its rows that were current then; null for daily tables")
     vendor_count = field(dy.Int64, "Rows that the day has by the vendor's count; null where it states none")
     quarantined = field(dy.Int64, "Records of the day in meta.quarantine")
     unknown_fields = many(
         record({"field": field(dy.String, "Field"), "records": field(dy.Int64, "Records that have it")}),
         "Fields that the schema does not know; they are kept in `_extra`",
     )
-    digest = field(dy.String, "SHA-256 over the names and digests of the files and the schema")
+    digest = field(
+        dy.String,
+        "SHA-256 over the files and the schema; null for a history that could not be made again from its lists",
+    )
     schema_versions = many(field(dy.String, "Version"), "The vendor's schema versions in the files")
     first_event = instant("Earliest event of the rows")
     last_event = instant("Latest event of the rows")
@@ -75,6 +79,7 @@ class Extraction:
     scopes: tuple[datetime, ...] = ()
     bytes: int = 0
     rows: int = 0
+    rows_current: int | None = None
     vendor_count: int | None = None
     quarantined: int = 0
     unknown_fields: tuple[dict[str, Any], ...] = ()

@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 
 import polars as pl
 from duckdb import DuckDBPyConnection
 
 from contact_analytics.lib.dataset import Dimension
+from contact_analytics.lib.entities import Snapshot
 from contact_analytics.lib.errors import SnapshotHeldBack
-from contact_analytics.lib.extractions import Extraction, extractions, prepare
 from contact_analytics.lib.schema import quoted
-from contact_analytics.lib.snapshots import Snapshot
-from contact_analytics.lib.tables import evolve, insert, replace_view
+from contact_analytics.lib.standing import count
+from contact_analytics.lib.tables import insert
 
 # Of the entries that are current, so many may go at once without the vendor's word that they are deleted.
 _MOST_VANISHED = 0.5
@@ -42,39 +42,6 @@ class Change:
         self.closed += other.closed
         self.deleted += other.deleted
         self.vanished += other.vanished
-
-
-def prepare_history(connection: DuckDBPyConnection, dimension: Dimension) -> None:
-    """Create the dimension's table and views, or bring them up to date."""
-    prepare(connection)
-    evolve(connection, dimension.table, dimension.columns(), dimension.grain)
-    for name, query in dimension.views().items():
-        replace_view(connection, name, query)
-
-
-def clear_history(connection: DuckDBPyConnection, dimension: Dimension) -> None:
-    """Forget every row, and what is known of every day."""
-    connection.execute(f"delete from {dimension.sql_name}")
-    for table in ("extractions", "quarantine"):
-        connection.execute(f"delete from meta.{table} where dataset = ?", [dimension.table])
-
-
-def count(connection: DuckDBPyConnection, dimension: Dimension) -> tuple[int, int]:
-    """How many rows are current, and how many there are."""
-    query = f"select count(*) filter (is_current), count(*) from {dimension.sql_name}"
-    [(current, total)] = connection.execute(query).fetchall()
-    return current, total
-
-
-def applied_days(connection: DuckDBPyConnection, dimension: Dimension) -> dict[date, Extraction]:
-    """The days of which snapshots are applied, in order."""
-    return {day: each for day, each in extractions(connection, dimension).items() if each.is_stored}
-
-
-def newest_day(connection: DuckDBPyConnection, dimension: Dimension) -> tuple[date, Extraction] | None:
-    """The day of the snapshot that the table stands on."""
-    known = applied_days(connection, dimension)
-    return max(known.items(), key=lambda item: item[0]) if known else None
 
 
 class HistoryTable:

@@ -26,7 +26,8 @@ class Facts:
     In Avro's JSON encoding, `avro` is the type that wraps the value; `bare` values come without a union wrapper, and a
     `union` is a record with one nullable field a branch.
 
-    `personal` data is masked in samples; `inferred` is what the vendor does not document.
+    `personal` data is masked in samples; `inferred` is what the vendor does not document; `unordered` is a list whose
+    order means nothing: a history keeps it sorted.
     """
 
     wire: str = ""
@@ -42,6 +43,7 @@ class Facts:
     unit: str = ""
     personal: bool = False
     inferred: bool = False
+    unordered: bool = False
 
 
 def field(kind: type[dy.Column], meaning: str, *, key: bool = False, required: bool = False, **facts: Any) -> Any:

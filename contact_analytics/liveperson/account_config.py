@@ -10,14 +10,14 @@ from typing import Any
 
 import dataframely as dy
 import httpx
-from pydantic import Field
 
 from contact_analytics.lib.bodies import BLANK, CutShort
+from contact_analytics.lib.entities import entries
 from contact_analytics.lib.errors import UnexpectedAnswer
 from contact_analytics.lib.http import Api, Caller, RetryRule, Tally, check
 from contact_analytics.lib.links import shown
 from contact_analytics.lib.schema import field
-from contact_analytics.lib.snapshots import EntityList, entries
+from contact_analytics.lib.snapshots import EntityList
 from contact_analytics.liveperson.account import LivePersonResource
 
 _API = Api(
@@ -28,33 +28,25 @@ _API = Api(
 # What the API takes for “whatever you have”.
 _ANY_REVISION = "-1"
 _PATHS = {"users": "users", "skills": "skills", "agent_groups": "agentGroups"}
-_VERSION = "API version that is asked for (`v`). After a change materialize once with `refetch: true`."
+# The API's versions; newer ones exist. After a change here materialize once with `refetch: true`: the revision stays.
+_VERSIONS = {"users": "4.0", "skills": "4.0", "agent_groups": "4.0"}
 
 
 class LivePersonAccountConfigResource(LivePersonResource):
     """The account configuration API of one account."""
 
-    users_version: str = Field(default="4.0", description=f"Users: {_VERSION}")
-    skills_version: str = Field(default="4.0", description=f"Skills: {_VERSION}")
-    agent_groups_version: str = Field(default="4.0", description=f"Agent groups: {_VERSION}")
-
     @contextmanager
     def connect(self) -> Generator["AccountConfig"]:
         """The API, ready to be asked. Raises `ConfigurationError` before any request if a setting is missing."""
-        versions = {
-            "users": self.users_version,
-            "skills": self.skills_version,
-            "agent_groups": self.agent_groups_version,
-        }
         with self.client(lambda domain: domain.base_uri("accountConfigReadOnly"), _API) as client:
-            yield AccountConfig(client, self.account_id, self.rule, versions)
+            yield AccountConfig(client, self.account_id, self.rule)
 
 
 class AccountConfig:
     """The API's methods, over one open client."""
 
-    def __init__(self, client: httpx.Client, account_id: str, rule: RetryRule, versions: dict[str, str]) -> None:
-        self._client, self._account_id, self._rule, self._versions = client, account_id, rule, versions
+    def __init__(self, client: httpx.Client, account_id: str, rule: RetryRule) -> None:
+        self._client, self._account_id, self._rule = client, account_id, rule
 
     def list_entities(self, name: str, revision: str, tally: Tally) -> EntityList | None:
         """All of an account's users, skills or agent groups, deleted ones included; None if the revision still holds.
@@ -63,7 +55,7 @@ class AccountConfig:
         """
         path = f"/api/account/{self._account_id}/configuration/le-users/{_PATHS[name]}"
         # Without a selection the answer has a few fields only (inferred), and without the deleted their end is unknown.
-        params = {"v": self._versions[name], "select": "$all", "include_deleted": "true"}
+        params = {"v": _VERSIONS[name], "select": "$all", "include_deleted": "true"}
         headers = {"If-Match": revision or _ANY_REVISION}
 
         def whole(response: httpx.Response) -> EntityList | None:
@@ -121,9 +113,8 @@ def _listed(response: httpx.Response, body: bytes) -> EntityList:
 
 
 def _revision(response: httpx.Response) -> str:
-    """The list's revision: users and skills have `ac-revision`, the agent groups' page calls it ETag."""
+    """The list's revision as it is sent: users and skills have `ac-revision`, the agent groups' page calls it ETag."""
     headers = response.headers
-    revision = (headers.get("ac-revision") or headers.get("ETag") or "").strip().removeprefix("W/").strip('"')
-    if revision and not (revision.isascii() and revision.replace("-", "").isalnum()):
-        raise ValueError("the revision in its header is no number or word")
-    return "" if revision == _ANY_REVISION else revision
+    revision = (headers.get("ac-revision") or headers.get("ETag") or "").strip()
+    # It is sent back in a header. A list whose revision cannot be is one without.
+    return "" if revision == _ANY_REVISION or not revision.isascii() else revision

@@ -9,7 +9,7 @@ import dataframely as dy
 from contact_analytics.lib.archive import ArchiveResource
 from contact_analytics.lib.asset_options import dimension_table
 from contact_analytics.lib.dataset import Dimension
-from contact_analytics.lib.dimension import DimensionConfig, keep_history
+from contact_analytics.lib.dimension import DimensionConfig, extract_history
 from contact_analytics.lib.schema import field
 from contact_analytics.lib.warehouse import WarehouseResource
 from contact_analytics.liveperson.account_config import LivePersonAccountConfigResource, local_time
@@ -44,4 +44,4 @@ def agent_groups(
     archive: ArchiveResource,
     warehouse: WarehouseResource,
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-    yield from keep_history(context, DIMENSION, config, liveperson_account_config.connect, archive, warehouse)
+    yield from extract_history(context, DIMENSION, config, liveperson_account_config.connect, archive, warehouse)

@@ -9,7 +9,7 @@ import dataframely as dy
 from contact_analytics.lib.archive import ArchiveResource
 from contact_analytics.lib.asset_options import dimension_table
 from contact_analytics.lib.dataset import Dimension
-from contact_analytics.lib.dimension import DimensionConfig, keep_history
+from contact_analytics.lib.dimension import DimensionConfig, extract_history
 from contact_analytics.lib.schema import field, many, record
 from contact_analytics.lib.warehouse import WarehouseResource
 from contact_analytics.liveperson.account_config import LivePersonAccountConfigResource, local_time
@@ -38,14 +38,17 @@ class Skills(dy.Schema):
             }
         ),
         "Which agent groups get the skill's conversations",
+        unordered=True,
     )
     wrap_up_time = field(dy.Int64, "Time an agent has after a conversation")
     sla_default_response_time = field(dy.Int64, "Target time of a response")
     sla_urgent_response_time = field(dy.Int64, "Target time of an urgent response")
     sla_first_time_response_time = field(dy.Int64, "Target time of the first response")
-    lob_ids = many(field(dy.Int64, "Line of business"), "Lines of business")
+    lob_ids = many(field(dy.Int64, "Line of business"), "Lines of business", unordered=True)
     can_transfer = field(dy.Bool, "Whether conversations may be transferred")
-    skill_transfer_list = many(field(dy.Int64, "Skill"), "Skills to which may be transferred; null for all")
+    skill_transfer_list = many(
+        field(dy.Int64, "Skill"), "Skills to which may be transferred; null for all", unordered=True
+    )
     working_hours_id = field(dy.Int64, "Working hours")
     special_occasion_id = field(dy.Int64, "Special occasions")
     post_conversation_survey_app_install_association_id = field(dy.String, "Survey after a messaging conversation")
@@ -74,4 +77,4 @@ def skills(
     archive: ArchiveResource,
     warehouse: WarehouseResource,
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-    yield from keep_history(context, DIMENSION, config, liveperson_account_config.connect, archive, warehouse)
+    yield from extract_history(context, DIMENSION, config, liveperson_account_config.connect, archive, warehouse)

@@ -9,7 +9,7 @@ import dataframely as dy
 from contact_analytics.lib.archive import ArchiveResource
 from contact_analytics.lib.asset_options import dimension_table
 from contact_analytics.lib.dataset import Dimension
-from contact_analytics.lib.dimension import DimensionConfig, keep_history
+from contact_analytics.lib.dimension import DimensionConfig, extract_history
 from contact_analytics.lib.schema import field, many, record
 from contact_analytics.lib.warehouse import WarehouseResource
 from contact_analytics.liveperson.account_config import LivePersonAccountConfigResource, local_time
@@ -29,16 +29,18 @@ class Users(dy.Schema):
     nickname = field(dy.String, "Name that visitors see", personal=True)
     is_enabled = field(dy.Bool, "Whether the user may log in")
     max_chats = field(dy.Int64, "Chats at a time")
-    skill_ids = many(field(dy.Int64, "Skill"), "Skills; join skills")
+    skill_ids = many(field(dy.Int64, "Skill"), "Skills; join skills", unordered=True)
     email = field(dy.String, "E-mail address", personal=True)
     member_of = record({"agent_group_id": _GROUP, "assignment_date": _ASSIGNED}, "Group that an agent is in")
     manager_of = many(
-        record({"agent_group_id": _GROUP, "assignment_date": _ASSIGNED}), "Groups that an agent manager leads"
+        record({"agent_group_id": _GROUP, "assignment_date": _ASSIGNED}),
+        "Groups that an agent manager leads",
+        unordered=True,
     )
     change_pwd_next_login = field(dy.Bool, "Whether a new password is due at the next login")
     last_pwd_change_date = local_time("Time of the last change of the password")
     date_updated = local_time("Time of the last change of the user")
-    permission_groups = many(field(dy.Int64, "Permission group"), "Permission groups")
+    permission_groups = many(field(dy.Int64, "Permission group"), "Permission groups", unordered=True)
     picture_id = field(dy.String, "Picture")
     picture_url = field(dy.String, "Address of the picture", personal=True)
     disabled_manually = field(dy.Bool, "Whether somebody disabled the user")
@@ -48,11 +50,11 @@ class Users(dy.Schema):
     backgnd_img_uri = field(dy.String, "Address of the background image")
     pn_cert_name = field(dy.String, "Mobile app's id for push notifications")
     max_async_chats = field(dy.Int64, "Messaging conversations at a time; null for the account's default")
-    profile_ids = many(field(dy.Int64, "Profile"), "Profiles, which are roles", also=("profiles",))
+    profile_ids = many(field(dy.Int64, "Profile"), "Profiles, which are roles", also=("profiles",), unordered=True)
     is_api_user = field(dy.Bool, "Whether the user is a program with a key of its own")
     user_type_id = field(dy.Int32, "0 system, 1 human, 2 bot")
-    allowed_app_keys = field(dy.String, "Keys that an API user may use")
-    lob_ids = many(field(dy.Int64, "Line of business"), "Lines of business")
+    allowed_app_keys = field(dy.String, "Keys that an API user may use", personal=True)
+    lob_ids = many(field(dy.Int64, "Line of business"), "Lines of business", unordered=True)
     is_active = field(dy.Bool, "Whether the user is active; an older documentation has it", inferred=True)
     agent_groups = many(
         record(
@@ -64,6 +66,7 @@ class Users(dy.Schema):
         ),
         "Groups with the role in each; an older documentation's examples have it",
         inferred=True,
+        unordered=True,
     )
 
 
@@ -84,4 +87,4 @@ def users(
     archive: ArchiveResource,
     warehouse: WarehouseResource,
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-    yield from keep_history(context, DIMENSION, config, liveperson_account_config.connect, archive, warehouse)
+    yield from extract_history(context, DIMENSION, config, liveperson_account_config.connect, archive, warehouse)

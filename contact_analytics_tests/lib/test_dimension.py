@@ -16,10 +16,12 @@ from hypothesis import strategies as st
 from contact_analytics.lib.archive import ArchiveResource
 from contact_analytics.lib.dataset import Dimension
 from contact_analytics.lib.dimension_checks import evaluate
+from contact_analytics.lib.entities import SnapshotFormat
 from contact_analytics.lib.errors import SnapshotHeldBack, UnexpectedAnswer
-from contact_analytics.lib.history import Change, HistoryTable, Origin, prepare_history
+from contact_analytics.lib.history import Change, HistoryTable, Origin
 from contact_analytics.lib.schema import field, many, record
-from contact_analytics.lib.snapshots import EntityList, SnapshotFormat, Snapshots, name_of, revision_of
+from contact_analytics.lib.snapshots import EntityList, Snapshots, is_forced, name_of, revision_of
+from contact_analytics.lib.standing import prepare_history
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -31,6 +33,8 @@ class Thing(dy.Schema):
     deleted = field(dy.Bool, "Whether it is deleted")
     name = field(dy.String, "Name")
     tags = many(record({"tag": field(dy.String, "Tag")}), "Tags")
+    groups = many(field(dy.Int64, "Group"), "Groups", unordered=True)
+    roles = many(record({"role": field(dy.Int64, "Role"), "name": field(dy.String, "Name")}), "Roles", unordered=True)
 
 
 class Word(dy.Schema):
@@ -62,11 +66,16 @@ def moment(place: int) -> datetime:
 
 
 def apply(
-    connection: DuckDBPyConnection, place: int, *entries: Any, dimension: Dimension = THINGS, force: bool = False
+    connection: DuckDBPyConnection,
+    place: int,
+    *entries: Any,
+    dimension: Dimension = THINGS,
+    reader: SnapshotFormat | None = None,
+    force: bool = False,
 ) -> Change:
     """Apply the list of a day."""
     prepare_history(connection, dimension)
-    snapshot = SnapshotFormat(dimension).read(f"list {place}", json.dumps(entries).encode())
+    snapshot = (reader or SnapshotFormat(dimension)).read(f"list {place}", json.dumps(entries).encode())
     origin = Origin(moment(place), f"list {place}", datetime.now(UTC), "run")
     return HistoryTable(connection, dimension).apply(snapshot, origin, force=force)
 
@@ -94,12 +103,13 @@ def test_the_history_at_each_moment_is_the_list_of_that_moment(states: list[dict
     """Entries come, change, are deleted, vanish and come back, in any order; None is deleted."""
     with duckdb.connect() as connection:
         connection.execute("set timezone = 'UTC'")
+        reader = SnapshotFormat(THINGS)
         for place, state in enumerate(states):
             entries = [
                 {"id": key, "deleted": value is None, "name": value and value[0], "tags": _tags(value)}
                 for key, value in state.items()
             ]
-            apply(connection, place, *entries, force=True)
+            apply(connection, place, *entries, reader=reader, force=True)
         for place, state in enumerate(states):
             live = {key: value for key, value in state.items() if value is not None}
             for when in (moment(place), moment(place) + timedelta(hours=23)):
@@ -121,6 +131,29 @@ def test_an_entry_that_is_the_same_stays_as_it_is(connection: DuckDBPyConnection
     apply(connection, 0, {"id": 1, "name": "a", "tags": None, "new": {"x": 1, "y": 2}})
     change = apply(connection, 1, {"new": {"y": 2, "x": 1}, "name": "a", "id": "1", "deleted": None})
     assert change == Change()
+
+
+def test_another_order_of_a_set_is_no_change(connection: DuckDBPyConnection) -> None:
+    """Ids are kept by size, records by what they hold; a list whose order is not said to mean nothing keeps it."""
+    roles = [{"role": 2, "name": "b"}, {"role": 1, "name": "c"}]
+    apply(connection, 0, {"id": 1, "groups": [3, "20", 100], "roles": roles, "tags": [{"tag": "b"}, {"tag": "a"}]})
+    again = {"groups": [100, 20, "3"], "roles": [dict(reversed(role.items())) for role in reversed(roles)]}
+    assert apply(connection, 1, {"id": 1, **again, "tags": [{"tag": "b"}, {"tag": "a"}]}) == Change()
+    assert apply(connection, 2, {"id": 1, **again, "tags": [{"tag": "a"}, {"tag": "b"}]}).opened == 1
+    assert connection.execute("select distinct groups from test.things").fetchall() == [([3, 20, 100],)]
+
+
+def test_an_entry_that_was_read_before_is_read_the_same() -> None:
+    """With what is unknown in it, what cannot be read, and its key that two others share."""
+    reader, lists = SnapshotFormat(THINGS), list[list[Any]]()
+    lists += [[{"id": 1, "new": 1}, {"id": "x"}], [{"id": 1, "new": 1}, {"id": 2}], [{"id": 2}, {"id": "x"}]]
+    for entries in lists:
+        text = json.dumps(entries).encode()
+        known, fresh = reader.read("list", text), SnapshotFormat(THINGS).read("list", text)
+        assert known.frame.equals(fresh.frame)
+        assert (known.quarantine, known.unknown, known.unread) == (fresh.quarantine, fresh.unknown, fresh.unread)
+    with pytest.raises(UnexpectedAnswer, match="two different entries with the id 2"):
+        reader.read("list", b'[{"id": 2}, {"id": 2, "name": "b"}]')
 
 
 @pytest.mark.parametrize(
@@ -218,3 +251,39 @@ def test_names_are_in_the_order_of_time(tmp_path: Path) -> None:
     assert snapshots.after(first.scope_start) == [second, third]
     assert (revision_of(first.name), revision_of(third.name)) == ("1234", "")
     assert name_of(third.scope_start, "") == third.name
+
+
+@pytest.mark.parametrize("revision", ["1234", '"1234"', 'W/"12_3.4"', "../12%20 ~", "a_forced", ""])
+def test_a_revision_of_any_spelling_is_told_by_the_name(tmp_path: Path, revision: str) -> None:
+    """Also of a list that is forced, and by the name of a file that did not get into the manifest."""
+    snapshots = Snapshots(ArchiveResource(root=str(tmp_path)), THINGS)
+    kept = snapshots.keep(EntityList(b"[]", revision, "https://example.com"), START)
+    assert kept
+    assert (revision_of(kept.name), is_forced(kept.name)) == (revision, False)
+    forced = snapshots.force(kept)
+    assert (revision_of(forced.name), is_forced(forced.name)) == (revision, True)
+    assert (forced.sha256, forced.scope_start) == (kept.sha256, kept.scope_start)
+    (tmp_path / "test" / "things" / "2026-01-01" / "manifest.json").unlink()
+    taken_up = snapshots.after(None)
+    assert [(file.name, file.sha256, file.scope_start) for file in taken_up] == [
+        (file.name, file.sha256, file.scope_start) for file in (kept, forced)
+    ]
+    assert snapshots.newest() == taken_up[-1]
+
+
+def test_a_revision_that_is_too_long_for_a_name_is_left_out(tmp_path: Path) -> None:
+    """The list is kept, and asked for whole the next time; the same one is not kept twice."""
+    snapshots = Snapshots(ArchiveResource(root=str(tmp_path)), THINGS)
+    answer = EntityList(b"[]", "1" * 101, "https://example.com")
+    kept = snapshots.keep(answer, START)
+    assert kept
+    assert revision_of(kept.name) == ""
+    assert snapshots.keep(answer, START) is None
+
+
+def test_a_file_that_is_no_list_is_not_taken_up(tmp_path: Path) -> None:
+    """Somebody left it there."""
+    snapshots = Snapshots(ArchiveResource(root=str(tmp_path)), THINGS)
+    kept = snapshots.keep(EntityList(b"[]", "", "https://example.com"), START)
+    (tmp_path / "test" / "things" / "2026-01-01" / "notes.json").write_text("[]")
+    assert snapshots.after(None) == [kept]

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from contact_analytics.lib.entities import entries
 from contact_analytics.lib.errors import (
     ApiUnavailable,
     ConfigurationError,
@@ -16,7 +17,7 @@ from contact_analytics.lib.errors import (
     UnexpectedAnswer,
 )
 from contact_analytics.lib.http import Tally
-from contact_analytics.lib.snapshots import EntityList, entries
+from contact_analytics.lib.snapshots import EntityList
 from contact_analytics.sandbox.faults import Fault
 from contact_analytics.sandbox.liveperson_account_config import LivePersonAccountConfig
 from contact_analytics_tests.histories import KINDS, SandboxedAccountConfig, sandboxed
@@ -67,13 +68,6 @@ def test_a_list_is_asked_for_whole(app: LivePersonAccountConfig, name: str) -> N
     assert call.headers["Authorization"].startswith("OAuth ")
 
 
-def test_the_version_is_an_option(app: LivePersonAccountConfig) -> None:
-    """Newer ones exist, each list's by itself."""
-    ask(app, users_version="6.0")
-    ask(app, "skills", users_version="6.0")
-    assert [call.url.params["v"] for call in app.calls if LISTS in call.url.path] == ["6.0", "4.0"]
-
-
 def test_oauth_2_opens_it_too(app: LivePersonAccountConfig) -> None:
     """The successor of the API key."""
     keys = ("app_key", "app_secret", "access_token", "access_token_secret")
@@ -102,14 +96,15 @@ def test_304_without_a_revision_is_no_unchanged_list() -> None:
     ("headers", "revision"),
     [
         ({"ac-revision": "17"}, "17"),
-        ({"ETag": '"18"'}, "18"),
-        ({"etag": 'W/"19"'}, "19"),
+        ({"ETag": '"18"'}, '"18"'),
+        ({"etag": 'W/"19"'}, 'W/"19"'),
         ({"ac-revision": "20", "ETag": "abc"}, "20"),
         ({"ac-revision": "-1"}, ""),
+        ({"ac-revision": b"\xe9"}, ""),
         ({}, ""),
     ],
 )
-def test_the_revision_comes_in_either_header(headers: dict[str, str], revision: str) -> None:
+def test_the_revision_comes_in_either_header(headers: Any, revision: str) -> None:
     """Pages of the documentation differ; a list without one is a list."""
     found = ask(odd(lambda _: httpx.Response(200, headers=headers, json=[{"id": 1}])))
     assert found
@@ -141,10 +136,19 @@ def test_anything_but_a_list_is_refused(body: bytes) -> None:
     assert "Log in" not in str(raised.value)
 
 
-def test_a_revision_that_is_no_name_is_refused() -> None:
-    """It becomes part of a file's name."""
-    with pytest.raises(UnexpectedAnswer, match="the revision in its header is no number or word"):
-        ask(odd(httpx.Response(200, headers={"ac-revision": "../17"}, json=[])))
+def test_a_revision_is_sent_back_as_it_came() -> None:
+    """However it is spelled, quotes and the mark of a weak one included."""
+    sent = list[str]()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(request.headers["If-Match"])
+        return httpx.Response(304 if sent[1:] else 200, headers={"ETag": 'W/"../17_a.b%20"'}, json=[])
+
+    app = odd(answer)
+    found = ask(app)
+    assert found
+    assert ask(app, revision=found.revision) is None
+    assert sent == ["-1", 'W/"../17_a.b%20"']
 
 
 @pytest.mark.parametrize("kind", ["401", "403"])

@@ -1,53 +1,27 @@
 """Users, skills and agent groups keep the history that they promise, from the vendor's list to the table."""
 
-import json
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
-import dataframely as dy
 import pytest
 
 from contact_analytics.lib.dimension_checks import DIMENSION_CHECKS
-from contact_analytics.lib.errors import SnapshotHeldBack
-from contact_analytics.lib.http import Tally
-from contact_analytics.lib.schema import field
-from contact_analytics.lib.snapshots import EntityList, Snapshots
-from contact_analytics.liveperson import users
 from contact_analytics.sandbox.faults import Fault
 from contact_analytics.sandbox.liveperson_account_config import LivePersonAccountConfig
-from contact_analytics_tests.fakes import PROVENANCE
-from contact_analytics_tests.histories import KINDS, MODULES, Account, NoCredentials, asset_of, lists, sandboxed, told
+from contact_analytics_tests.histories import (
+    KINDS,
+    LISTS,
+    MODULES,
+    Account,
+    archive_made,
+    forget,
+    lists,
+    told,
+    without_run,
+)
 
-LISTS = "/configuration/"
 NAMES = list(MODULES)
-
-
-def archive_alone(account: Account, name: str = "users") -> None:
-    """What a run does that is killed before it has applied the list."""
-    with sandboxed(account.app).connect() as api:
-        answer = api.list_entities(name, "", Tally())
-    assert answer
-    assert Snapshots(account.archive, MODULES[name].DIMENSION).keep(answer, datetime.now(UTC))
-
-
-def archive_made(account: Account, *entries: dict[str, Any], revision: str = "9999") -> None:
-    """A list of users that somebody else has archived."""
-    kept = EntityList(json.dumps(entries).encode(), revision, "https://example.com/users")
-    Snapshots(account.archive, users.DIMENSION).keep(kept, datetime.now(UTC))
-
-
-def forget(account: Account, *keys: int) -> None:
-    """Entries that the vendor's list does not name any more, not even as deleted."""
-    for key in keys:
-        del account.app._entities["users"][key]
-    account.app.change("users", account.ids()[0], maxChats=11)
-
-
-def without_run(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows but for when and by what run they were loaded."""
-    return [{name: value for name, value in row.items() if name not in PROVENANCE[2:]} for row in rows]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -146,91 +120,10 @@ def test_a_user_comes_back(account: Account) -> None:
     assert all(check.passed for check in run.checks.values())
 
 
-def test_a_run_that_was_killed_before_it_applied_a_list(account: Account) -> None:
-    """The next run applies it, and is told that nothing is newer."""
-    account.run()
-    account.app.change("users", account.ids()[0], nickname="Another")
-    archive_alone(account)
-    run = account.run()
-    assert run.ok, run.problem
-    assert len(lists(run)) == 1
-    assert len(account.snapshots()) == 2
-    assert told(run)["state"] == "loaded"
-    assert told(run)["rows_opened"] == 1
-    assert told(account.run())["state"] == "unchanged"
-
-
-def test_lists_are_applied_although_the_vendor_is_down(account: Account) -> None:
-    """What is archived is stored, and the run fails with what the vendor said."""
-    archive_alone(account)
-    account.app.faults.append(Fault(LISTS, "503", times=99))
-    run = account.run()
-    assert "503" in run.problem
-    assert len(account.rows()) == len(account.app.entities("users"))
-    assert "503" in (account.stored()[datetime.now(UTC).date()].problem or "")
-    account.app.faults.clear()
-    assert told(account.run())["state"] == "unchanged"
-    assert account.stored()[datetime.now(UTC).date()].problem is None
-
-
-def test_a_rebuild_from_the_archive_makes_the_same_table(account: Account) -> None:
-    """Without credentials and without a request; a warehouse that is gone is filled the same way."""
-    account.run()
-    first, second, *_ = account.ids()
-    account.app.change("users", first, nickname="Another")
-    account.run()
-    account.app.delete("users", second)
-    account.run()
-    before = without_run(account.rows())
-    account.select("update liveperson.users set nickname = 'by hand'")
-    resources = {"liveperson_account_config": NoCredentials()}
-    run = account.run(source="archive", resources=resources)
-    assert run.ok, run.problem
-    assert not run.requests
-    assert told(run)["snapshots_applied"] == 3
-    assert without_run(account.rows()) == before
-    (account.folder / "warehouse.duckdb").unlink()
-    assert account.run(source="archive", resources=resources).ok
-    assert without_run(account.rows()) == before
-    [stored] = account.stored().values()
-    assert stored.file_names == account.snapshots()
-    assert stored.rows == len(account.ids())
-
-
-def test_an_empty_archive_cannot_be_rebuilt_from(account: Account) -> None:
-    run = account.run(source="archive")
-    assert "the archive holds no list" in run.problem
-
-
-def test_a_rebuild_loses_no_history(account: Account) -> None:
-    """An archive with fewer lists than were applied is held back, unless forced."""
-    account.run()
-    before = account.rows()
-    [day] = (account.folder / "archive" / "liveperson" / "users").iterdir()
-    day.rename(account.folder / "elsewhere")
-    archive_made(account, account.app.entities("users")[0])
-    assert "a rebuild would lose history" in account.run(source="archive").problem
-    assert account.rows() == before
-    assert account.run(source="archive", force=True).ok
-    assert len(account.rows()) == 1
-
-
-def test_a_table_that_somebody_changed_is_made_again(account: Account) -> None:
-    """Rows that are missing come back from the archive, without a list from the vendor."""
-    account.run()
-    before = without_run(account.rows())
-    account.select("delete from liveperson.users where rowid < 3")
-    run = account.run()
-    assert run.ok, run.problem
-    assert without_run(account.rows()) == before
-    assert len(account.snapshots()) == 1
-
-
 def test_an_entry_that_vanishes_is_closed_and_named(account: Account) -> None:
     """Without a word from the vendor: its history ends, and a warning names it until it is listed again."""
     account.run()
     *_, vanished, deleted = account.ids()
-    entities = dict(account.app._entities["users"])
     forget(account, vanished, deleted)
     run = account.run()
     assert told(run)["vanished"] == 2
@@ -241,51 +134,12 @@ def test_an_entry_that_vanishes_is_closed_and_named(account: Account) -> None:
     check = run.checks["no_entry_vanished"]
     assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert str(vanished) in str(check.metadata["first_failing"])
-    account.app._entities["users"] = entities
+    account.app.restore()
     account.app.delete("users", deleted)
     back = account.run()
     assert [row["is_current"] for row in account.history_of(vanished)] == [False, True]
     assert [row["deleted"] for row in account.history_of(deleted)] == [True]
     assert back.checks["no_entry_vanished"].passed
-
-
-def test_a_list_without_most_entries_is_held_back(account: Account) -> None:
-    """Nothing changes, the check says so, and the next whole list goes past it."""
-    account.run()
-    before = account.rows()
-    account.app.change("users", account.ids()[0], nickname="Another")
-    account.app.faults.append(Fault(LISTS, "truncated_list"))
-    run = account.run()
-    assert "is held back" in run.problem
-    assert "force: true" in run.problem
-    assert account.rows() == before
-    assert not run.checks["reloads_never_shrink"].passed
-    [stored] = account.stored().values()
-    assert stored.problem_type == SnapshotHeldBack.__name__
-    whole = account.run()
-    assert whole.ok, whole.problem
-    assert told(whole)["rows_opened"] == 1
-    assert told(whole)["vanished"] == 0
-    assert whole.checks["reloads_never_shrink"].passed
-    assert told(account.run())["state"] == "unchanged"
-    rebuilt = without_run(account.rows())
-    assert account.run(source="archive").ok
-    assert without_run(account.rows()) == rebuilt
-
-
-def test_a_smaller_list_is_taken_by_force(account: Account) -> None:
-    """When it is right after all; two thirds of the users are gone."""
-    account.run()
-    account.app.change("users", account.ids()[0], nickname="Another")
-    account.app.faults.append(Fault(LISTS, "truncated_list", times=2))
-    assert not account.run().ok
-    run = account.run(force=True)
-    assert run.ok, run.problem
-    assert told(run)["vanished"] == len(account.ids()) - 3
-    assert len(account.rows(condition="is_current")) == 3
-    forced = without_run(account.rows())
-    assert account.run(source="archive").ok
-    assert without_run(account.rows()) == forced
 
 
 def test_hashes_are_nowhere(account: Account, capfd: pytest.CaptureFixture[str]) -> None:
@@ -310,11 +164,11 @@ def test_only_a_new_hash_is_no_change(account: Account) -> None:
     """A list that differs in what is dropped opens no row."""
     account.app.leaks_hashes = True
     account.run()
-    key = account.ids()[0]
-    account.app._entities["users"][key]["passwordSh"] = "2" * 64
+    before = account.rows()
+    account.app.faults.append(Fault(LISTS, "drifted_field", value={"passwordSh": "2" * 64}))
     account.run(refetch=True)
     assert len(account.snapshots()) == 1
-    assert len(account.history_of(key)) == 1
+    assert account.rows() == before
 
 
 def test_ids_and_truths_as_text_are_the_same_entries(account: Account) -> None:
@@ -376,26 +230,6 @@ def test_an_id_with_two_meanings_changes_nothing(account: Account) -> None:
     assert told(account.run())["rows_opened"] == 1
 
 
-def test_a_column_that_is_added_later_loses_no_history(account: Account) -> None:
-    """The history is made again from the archive: the new column is filled in old rows, and no change is made up."""
-    account.app.faults.append(Fault(LISTS, "drifted_field", value={"badge": "gold"}))
-    account.run()
-    account.app.change("users", account.ids()[0], nickname="Another")
-    account.app.faults.append(Fault(LISTS, "drifted_field", value={"badge": "gold"}))
-    account.run()
-    before = [(row["id"], row["valid_from"], row["valid_to"]) for row in account.rows()]
-
-    class Grown(users.Users):
-        badge = field(dy.String, "Badge")
-
-    grown = replace(users.DIMENSION, schema=Grown)
-    run = account.run(asset=asset_of(grown))
-    assert run.ok, run.problem
-    assert [(row["id"], row["valid_from"], row["valid_to"]) for row in account.rows()] == before
-    assert {row["badge"] for row in account.rows()} == {"gold"}
-    assert {row["_extra"] for row in account.rows()} == {None}
-
-
 @pytest.mark.parametrize("kind", ["html", "cut_json"])
 def test_a_run_without_a_list_changes_nothing(account: Account, kind: str) -> None:
     """The error is shown, and noted with the day; the table and the archive stay."""
@@ -408,34 +242,6 @@ def test_a_run_without_a_list_changes_nothing(account: Account, kind: str) -> No
     assert account.snapshots() == archived
     assert account.stored()[datetime.now(UTC).date()].problem == run.problem
     assert run.checks["primary_key_is_unique"].passed
-
-
-def test_a_damaged_list_is_not_skipped_unless_forced(account: Account) -> None:
-    """It may hold changes that no later one shows."""
-    archive_alone(account)
-    [path] = (account.folder / "archive").rglob("*_r*.json")
-    path.write_bytes(b"[]")
-    run = account.run()
-    assert "is not the one that was stored" in run.problem
-    assert account.run(force=True).ok
-    assert len(account.rows()) == len(account.app.entities("users"))
-
-
-def test_a_history_that_cannot_be_made_again_goes_on(account: Account) -> None:
-    """A damaged old list takes nothing away: the table stays, and the next list is applied to it."""
-    account.run()
-    account.app.change("users", account.ids()[0], nickname="Another")
-    account.run()
-    first, _ = sorted((account.folder / "archive").rglob("*_r*.json"))
-    first.write_bytes(b"[]")
-    account.select("delete from liveperson.users where is_current and nickname = 'Another'")
-    before = account.rows()
-    run = account.run()
-    assert run.ok, run.problem
-    assert told(run)["state"] == "unchanged"
-    assert account.rows() == before
-    account.app.change("users", account.ids()[1], nickname="Third")
-    assert told(account.run())["rows_opened"] == 2
 
 
 def test_the_flat_views_have_a_row_an_item(account: Account) -> None:

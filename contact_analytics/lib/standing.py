@@ -1,0 +1,147 @@
+"""What a history stands on: the lists that were applied, what they made, and whether they would make it again."""
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+
+from duckdb import DuckDBPyConnection
+
+from contact_analytics.lib.archive import ArchivedFile
+from contact_analytics.lib.dataset import Dimension
+from contact_analytics.lib.entities import Snapshot
+from contact_analytics.lib.errors import SnapshotHeldBack
+from contact_analytics.lib.extractions import (
+    Extraction,
+    extraction_of,
+    extractions,
+    prepare,
+    write_extraction,
+    write_quarantine,
+)
+from contact_analytics.lib.schema import quoted
+from contact_analytics.lib.snapshots import digest_of, taken_on
+from contact_analytics.lib.tables import evolve, replace_view
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The list that a history stands on: the last one that was applied, with what is known of its day."""
+
+    day: date
+    stored: Extraction
+
+    @property
+    def list_name(self) -> str:
+        return max(self.stored.file_names)
+
+    @property
+    def taken_at(self) -> datetime:
+        return max(self.stored.scopes)
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a history held before it was made again; the keys are in a temporary table."""
+
+    rows: int
+    lists: frozenset[str]
+
+
+def prepare_history(connection: DuckDBPyConnection, dimension: Dimension) -> None:
+    """Create the dimension's table and views, or bring them up to date."""
+    prepare(connection)
+    evolve(connection, dimension.table, dimension.columns(), dimension.grain)
+    for name, query in dimension.views().items():
+        replace_view(connection, name, query)
+
+
+def standing(connection: DuckDBPyConnection, dimension: Dimension) -> Standing | None:
+    """What a history stands on; None before the first list."""
+    stored = {day: each for day, each in extractions(connection, dimension).items() if each.is_stored}
+    return Standing(max(stored), stored[max(stored)]) if stored else None
+
+
+def clear_history(connection: DuckDBPyConnection, dimension: Dimension) -> Held:
+    """Forget every row, and what is known of every day; tells what was held, for `check_nothing_is_lost`."""
+    held = _held(connection, dimension)
+    keys = ", ".join(map(quoted, dimension.primary_key))
+    connection.execute(f"create or replace temp table keys_before as select distinct {keys} from {dimension.sql_name}")
+    connection.execute(f"delete from {dimension.sql_name}")
+    for table in ("extractions", "quarantine"):
+        connection.execute(f"delete from meta.{table} where dataset = ?", [dimension.table])
+    return held
+
+
+def check_nothing_is_lost(connection: DuckDBPyConnection, dimension: Dimension, before: Held) -> None:
+    """Raise `SnapshotHeldBack` if a history that was made again holds less than it did."""
+    after = _held(connection, dimension)
+    lost = sorted(before.lists - after.lists)
+    keys = ", ".join(map(quoted, dimension.primary_key))
+    query = f"select count(*) from temp.keys_before anti join {dimension.sql_name} using ({keys})"
+    [(gone,)] = connection.execute(query).fetchall()
+    less = [f"{len(lost):,} of the applied lists are gone or unreadable ({lost[0]} …)"] if lost else []
+    if gone:
+        less.append(f"{gone:,} entries would be gone")
+    if after.rows < before.rows:
+        less.append(f"{before.rows:,} rows are stored and {after.rows:,} would replace them")
+    if less:
+        raise SnapshotHeldBack(
+            f"{dimension.table}: the rebuild from the archive is held back, {' and '.join(less)}.",
+            "What the table holds stays. If the rebuilt history is right, materialize with `source: archive` and "
+            "`force: true`.",
+        )
+
+
+def count(connection: DuckDBPyConnection, dimension: Dimension) -> tuple[int, int]:
+    """How many rows are current, and how many there are."""
+    query = f"select count(*) filter (is_current), count(*) from {dimension.sql_name}"
+    [(current, total)] = connection.execute(query).fetchall()
+    return current, total
+
+
+def made_entries_vanish(connection: DuckDBPyConnection, dimension: Dimension, taken_at: datetime) -> bool:
+    """Whether entries are missing since a list, without a word that they are deleted."""
+    keys = " and ".join(f"later.{quoted(name)} = gone.{quoted(name)}" for name in dimension.primary_key)
+    deleted = "coalesce(gone.deleted, false)" if "deleted" in dimension.schema.columns() else "false"
+    [(found,)] = connection.execute(
+        f"select count(*) > 0 from {dimension.sql_name} as gone where valid_to = $taken and not {deleted} and not "
+        f"exists (select 1 from {dimension.sql_name} as later where {keys} and later.valid_from >= $taken)",
+        {"taken": taken_at},
+    ).fetchall()
+    return found
+
+
+def note_applied(
+    connection: DuckDBPyConnection, dimension: Dimension, file: ArchivedFile, snapshot: Snapshot, cost: Extraction
+) -> None:
+    """Note what a day is with one more snapshot applied; `cost` says who applied it, when, and what it took."""
+    day = taken_on(file)
+    before = extraction_of(connection, dimension, day) or Extraction("empty")
+    known = standing(connection, dimension)
+    current, total = count(connection, dimension)
+    extraction = replace(
+        cost,
+        state="loaded" if current else "empty",
+        files=before.files + 1,
+        file_names=(*before.file_names, file.name),
+        scopes=(*before.scopes, file.scope_start),
+        bytes=before.bytes + file.bytes,
+        rows=total,
+        rows_current=current,
+        quarantined=len(snapshot.quarantine),
+        unknown_fields=tuple({"field": name, "records": n} for name, n in sorted(snapshot.unknown.items())),
+        # Upon rows that could not be made again, no list makes the table what its lists would make.
+        digest=digest_of(dimension, file) if not known or known.stored.digest else None,
+        listed_at=file.scope_start,
+    )
+    write_quarantine(connection, dimension, day, snapshot.quarantine, extraction)
+    write_extraction(connection, dimension, day, extraction)
+
+
+def note_doubt(connection: DuckDBPyConnection, dimension: Dimension) -> None:
+    """Note that the history is not what its lists would make now; it stays noted until they make it again."""
+    connection.execute("update meta.extractions set digest = null where dataset = ?", [dimension.table])
+
+
+def _held(connection: DuckDBPyConnection, dimension: Dimension) -> Held:
+    stored = (each for each in extractions(connection, dimension).values() if each.is_stored)
+    return Held(count(connection, dimension)[1], frozenset(name for each in stored for name in each.file_names))
