@@ -15,6 +15,7 @@ from contact_analytics.lib.dataset import Dataset, Repeats
 from contact_analytics.lib.record_list import RecordList
 from contact_analytics.lib.schema import field, instant, many
 from contact_analytics.lib.warehouse import WarehouseResource
+from contact_analytics.liveperson import conversation_messages as messages
 from contact_analytics.liveperson import conversation_parts as parts
 from contact_analytics.liveperson.conversation_checks import CONVERSATION_CHECKS
 from contact_analytics.liveperson.conversation_pages import archived_day
@@ -126,7 +127,7 @@ class Conversations(dy.Schema):
         dy.Int64, "Time to respond as configured; seen in ms, documented otherwise", section="responseTime", unit="ms"
     )
 
-    message_records = many(parts.message_record(), "Messages", also=("messagesRecords",))
+    message_records = many(messages.message_record(), "Messages", also=("messagesRecords",))
     agent_participants = many(parts.agent_participant(), "Agents who took part")
     agent_participants_leave = many(parts.agent_participant(), "Agents who left")
     agent_participants_active = many(parts.agent_participant(), "Agents who are in it")
@@ -134,8 +135,8 @@ class Conversations(dy.Schema):
     transfers = many(parts.transfer(), "Transfers")
     interactions = many(parts.interaction(), "Interactions by agent")
     dialogs = many(parts.dialog(), "Dialogs: the main one and surveys")
-    message_scores = many(parts.message_score(), "Scores of messages", also=("messageScore",))
-    message_statuses = many(parts.message_status(), "Delivery of messages, several a message")
+    message_scores = many(messages.message_score(), "Scores of messages", also=("messageScore",))
+    message_statuses = many(messages.message_status(), "Delivery of messages, several a message")
     conversation_surveys = many(parts.conversation_survey(), "Surveys of the consumer")
     co_browse_sessions = many(
         parts.co_browse_session(), "Co-browsing", section="coBrowseSessions", wire="coBrowseSessionsList"
