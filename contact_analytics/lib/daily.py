@@ -58,10 +58,10 @@ def extract_days(
             yield from extractor.load_all(extractor.changed(api, days), *pools)
     failures = extractor.failures
     yield from _checked(context, dataset, warehouse, now, failures)
-    if len(days) == 1 and list(failures) == [str(days[0])]:
+    if len(days) == 1 and list(failures) == [str(days[0])] and not extractor.unknown:
         raise next(iter(failures.values()))
     if failures:
-        raise DaysFailed(dataset.table, extractor.tried, failures)
+        raise DaysFailed(dataset.table, extractor.tried, failures, extractor.unknown)
     if extractor.unknown:
         raise extractor.unknown
 

@@ -35,13 +35,15 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Order:
-    """A day that is to be delivered: into which archive, what is stored of it, and whether to fetch all of it again."""
+    """A day that is to be delivered: into which archive, what is stored of it, whether to fetch all of it again, and
+    whether what is stored may be given up for it."""
 
     dataset: Dataset
     day: date
     archived: ArchivedDay
     stored: Extraction | None
     refetch: bool
+    force: bool
     downloads: Executor
 
 

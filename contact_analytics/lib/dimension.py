@@ -39,6 +39,7 @@ from contact_analytics.lib.standing import (
     check_nothing_is_lost,
     clear_history,
     count,
+    forget_failures,
     made_entries_vanish,
     note_applied,
     note_doubt,
@@ -61,8 +62,8 @@ class DimensionConfig(dg.Config):
     )
     force: bool = Field(
         default=False,
-        description="Apply the newest list although most entries are missing from it. With `source: archive` also go "
-        "past damaged and missing lists, and take a history that holds less.",
+        description="Apply the vendor's newest list although most entries are missing from it. With `source: archive` "
+        "instead go past damaged and missing lists, and take a history that holds less.",
     )
 
 
@@ -111,10 +112,13 @@ class HistoryRun:
         now = datetime.now(UTC)
         with self.warehouse.get_connection() as connection:
             # Who forces a list has seen it: it is the vendor's newest one, not what is left of an earlier run.
-            problem = self._load(connection, force_newest=self.config.force and not failure)
+            asked = self.config.source is Source.vendor and not failure
+            problem = self._load(connection, force_newest=self.config.force and asked)
             if error := failure or problem:
                 raise error
-            if self.config.source is Source.vendor and not self.applied:
+            with transaction(connection):
+                forget_failures(connection, self.dimension)
+            if asked and not self.applied:
                 self._confirm(connection, now)
             return [self._materialization(connection), *evaluate(connection, self.dimension)]
 

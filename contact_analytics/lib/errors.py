@@ -103,7 +103,7 @@ class DayHeldBack(ContactAnalyticsError):
 
 
 class SnapshotHeldBack(ContactAnalyticsError):
-    """A vendor's list lacks more than half of the entries that are current, and says of none that it is deleted."""
+    """A vendor's list lacks most of the entries that are current, unsaid, or a rebuilt history would hold less."""
 
 
 class UnexpectedProblem(ContactAnalyticsError):
@@ -125,13 +125,19 @@ class ChangesUnknown(ContactAnalyticsError):
 class DaysFailed(ContactAnalyticsError):
     """Some days of a run failed. The others are stored and marked as materialized."""
 
-    def __init__(self, table: str, asked: int, failures: Mapping[str, ContactAnalyticsError]) -> None:
+    def __init__(
+        self,
+        table: str,
+        asked: int,
+        failures: Mapping[str, ContactAnalyticsError],
+        unknown: ChangesUnknown | None = None,
+    ) -> None:
         self.failures = dict(failures)
-        self.retryable = any(error.retryable for error in failures.values())
+        self.retryable = any(error.retryable for error in (*failures.values(), *([unknown] if unknown else [])))
         lines = [f"{day}: {error}" for day, error in failures.items()]
         super().__init__(
             f"{table}: {len(failures)} of {asked} days failed, {asked - len(failures)} are stored.\n"
-            + "\n".join(lines)
+            + "\n".join([*lines, *([unknown.happened] if unknown else [])])
             + "\n",
             "Materialize the failed days again when their cause is gone; the stored ones stay as they are.",
             metadata={"failed_days": dg.MetadataValue.json(list(failures)), "reasons": _as_table(lines)},

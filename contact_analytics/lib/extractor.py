@@ -101,7 +101,7 @@ class Extractor:
         expired, held = self.dataset.is_expired(day, self.now), self._archived(day)
         if self.api is None or expired:
             return from_archive(self.dataset, day, self.archived(held), expired=expired)
-        order = Order(self.dataset, day, held, self.stored.get(day), self.config.refetch, downloads)
+        order = Order(self.dataset, day, held, self.stored.get(day), self.config.refetch, self.config.force, downloads)
         return self.api.deliver(order)
 
     def load(self, day: date, delivery: Delivery, stored: Extraction | None, progress: str) -> dg.AssetMaterialization:

@@ -13,9 +13,9 @@ import polars as pl
 
 from contact_analytics.lib.dataset import Dataset, Decoded, Repeats
 from contact_analytics.lib.extractions import Quarantined
-from contact_analytics.lib.schema import quoted
+from contact_analytics.lib.schema import columns_of, quoted
 
-_CHUNK, _ROW = "_chunk", "_row"
+_CHUNK, _ROW, _FIT = "_chunk", "_row", "_fit"
 # Small files are staged together: a nested frame costs more by its columns than by its rows.
 _CHUNK_BYTES = 64_000_000
 
@@ -42,6 +42,8 @@ class Staging:
         self._keys: list[pl.DataFrame] = []
         self._schema = pl.Schema()
         self._rules = _with_provenance(dataset.schema)
+        required = [name for name, column in columns_of(dataset.schema).items() if not column.nullable]
+        self._is_fit = pl.all_horizontal(pl.col(required).is_not_null())
 
     def add(self, source_file: str, decoded: Decoded) -> None:
         """Stage a file; files come in the order in which the vendor made them."""
@@ -77,6 +79,11 @@ class Staging:
                 if self.dataset.repeats is Repeats.MERGED:
                     self._merge(merged, rows.filter(is_again).drop(_ROW))
                 frame = rows.filter(~is_again).drop(_ROW)
+            is_fit = frame.select(self._is_fit).to_series()
+            if self.dataset.repeats is Repeats.LATEST and not is_fit.all():
+                # A row that lacks something does not take the place of a good one, and is set aside by itself.
+                yield self._kept(frame.filter(~is_fit))
+                frame = frame.filter(is_fit)
             yield self._kept(frame)
         if merged:
             yield self._kept(pl.DataFrame(list(merged.values()), schema=self._schema))
@@ -103,7 +110,9 @@ class Staging:
         if not self._waiting:
             return
         frame = pl.concat(self._waiting)
-        keys = frame.select(pl.lit(len(self._chunks), pl.Int32).alias(_CHUNK), *self.dataset.primary_key)
+        keys = frame.select(
+            pl.lit(len(self._chunks), pl.Int32).alias(_CHUNK), *self.dataset.primary_key, self._is_fit.alias(_FIT)
+        )
         self._keys.append(keys.with_row_index(_ROW))
         # A file without a name: it is gone when the process is, however that ends.
         self._chunks.append(tempfile.TemporaryFile())  # noqa: SIM115 - closed by `close`
@@ -121,7 +130,7 @@ class Staging:
         keys = pl.concat(self._keys).drop_nulls(key)
         again = pl.struct(key).is_duplicated()
         if self.dataset.repeats is Repeats.LATEST:
-            again = ~pl.struct(key).is_last_distinct()
+            keys, again = keys.filter(_FIT), ~pl.struct(key).is_last_distinct()
         return keys.filter(again).select(_CHUNK, _ROW)
 
     def _merge(self, merged: dict[tuple[Any, ...], dict[str, Any]], rows: pl.DataFrame) -> None:

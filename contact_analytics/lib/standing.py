@@ -1,7 +1,7 @@
 """What a history stands on: the lists that were applied, what they made, and whether they would make it again."""
 
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from duckdb import DuckDBPyConnection
 
@@ -20,6 +20,9 @@ from contact_analytics.lib.extractions import (
 from contact_analytics.lib.schema import quoted
 from contact_analytics.lib.snapshots import digest_of, taken_on
 from contact_analytics.lib.tables import evolve, replace_view
+
+# An account that really lost entries without a word is asked for whole this long.
+_DOUBTED = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -99,13 +102,14 @@ def count(connection: DuckDBPyConnection, dimension: Dimension) -> tuple[int, in
 
 
 def made_entries_vanish(connection: DuckDBPyConnection, dimension: Dimension, taken_at: datetime) -> bool:
-    """Whether entries are missing since a list, without a word that they are deleted."""
+    """Whether entries went missing in a list, or in one shortly before it, without a word that they are deleted."""
     keys = " and ".join(f"later.{quoted(name)} = gone.{quoted(name)}" for name in dimension.primary_key)
     deleted = "coalesce(gone.deleted, false)" if "deleted" in dimension.schema.columns() else "false"
     [(found,)] = connection.execute(
-        f"select count(*) > 0 from {dimension.sql_name} as gone where valid_to = $taken and not {deleted} and not "
-        f"exists (select 1 from {dimension.sql_name} as later where {keys} and later.valid_from >= $taken)",
-        {"taken": taken_at},
+        f"select count(*) > 0 from {dimension.sql_name} as gone where valid_to between $since and $taken "
+        f"and not {deleted} and not exists (select 1 from {dimension.sql_name} as later where {keys} "
+        "and later.valid_from >= gone.valid_to)",
+        {"since": taken_at - _DOUBTED, "taken": taken_at},
     ).fetchall()
     return found
 
@@ -135,6 +139,15 @@ def note_applied(
     )
     write_quarantine(connection, dimension, day, snapshot.quarantine, extraction)
     write_extraction(connection, dimension, day, extraction)
+
+
+def forget_failures(connection: DuckDBPyConnection, dimension: Dimension) -> None:
+    """What went wrong before a run that worked is over."""
+    connection.execute("delete from meta.extractions where dataset = ? and state = 'failed'", [dimension.table])
+    connection.execute(
+        "update meta.extractions set problem = null, problem_type = null, attempted_at = null where dataset = ?",
+        [dimension.table],
+    )
 
 
 def note_doubt(connection: DuckDBPyConnection, dimension: Dimension) -> None:

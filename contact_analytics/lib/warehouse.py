@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -86,9 +86,10 @@ class WarehouseResource(DuckDBResource):
             raise _unusable(path, str(error).partition("\n")[0]) from error
 
     def prepare(self, dataset: Dataset) -> dict[date, Extraction]:
-        """Bring the dataset's table and views up to date, and tell which days are in it whole.
+        """Bring the dataset's table and views up to date, and tell which days are in it.
 
-        A day whose rows are not as many as its load counted, because someone has changed them, is not among them.
+        Of a day whose rows are not as many as its load counted, because someone has changed them, it is not known what
+        it was made of, nor when it was listed.
         """
         with self.get_connection() as connection, transaction(connection):
             prepare(connection)
@@ -99,7 +100,11 @@ class WarehouseResource(DuckDBResource):
                 connection.execute(f"select {PARTITION}, count(*) from {dataset.sql_name} group by all").fetchall()
             )
             known = extractions(connection, dataset)
-        return {day: each for day, each in known.items() if each.is_stored and counts.get(day, 0) == each.rows}
+        return {
+            day: each if counts.get(day, 0) == each.rows else replace(each, digest=None, listed_at=None)
+            for day, each in known.items()
+            if each.is_stored
+        }
 
 
 @dataclass
@@ -140,10 +145,10 @@ class DayReplacement:
 def replacing(connection: DuckDBPyConnection, dataset: Dataset, day: date, run_id: str) -> Generator[DayReplacement]:
     """Replace a day of a prepared table, with its quarantine and what is known of it, in one transaction."""
     with transaction(connection):
-        keys = ", ".join(map(quoted, dataset.primary_key))
-        connection.execute(
-            f"create or replace temp table held as select {keys} from {dataset.sql_name} where {PARTITION} = ?", [day]
-        )
+        if dataset.repeats is Repeats.LATEST:
+            keys = ", ".join(map(quoted, dataset.primary_key))
+            held = f"select {keys} from {dataset.sql_name} where {PARTITION} = ?"
+            connection.execute(f"create or replace temp table held as {held}", [day])
         connection.execute(f"delete from {dataset.sql_name} where {PARTITION} = ?", [day])
         yield DayReplacement(connection, dataset, day, run_id)
 

@@ -35,7 +35,7 @@ def parse(body: bytes, text: bytes) -> Answer:
     if not isinstance(about["count"], int) or not isinstance(records, list):
         raise TypeError("a count and a list of records are expected")
     shards = about.get("shardsStatusResult") or {}
-    is_partial = shards.get("partialResult") in (True, "true") or bool(shards.get("failureShards"))
+    is_partial = shards.get("partialResult") in (True, "true") or str(shards.get("failureShards") or 0) != "0"
     return Answer(body, text, about["count"], is_partial, tuple(map(_entry, records)))
 
 

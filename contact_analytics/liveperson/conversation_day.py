@@ -55,8 +55,11 @@ class ConversationDay:
     def deliver(self) -> Delivery:
         started, now, delivery, pages = monotonic(), datetime.now(UTC), self._delivery, self._pages
         whole = known = pages.whole()
-        if not known or self._order.refetch or self._lacks(known):
+        if not known or (self._order.refetch and self._order.force):
             whole = [self._complete(Kind.ALL, known[-1].asked if known else None)]
+        elif self._order.refetch or self._lacks(known):
+            # What the vendor has no more stays, as nobody has decided to give it up.
+            whole = [*known, self._complete(Kind.AGAIN, known[-1].asked)]
         latest = whole[-1]
         while latest.asked < now:
             latest = self._complete(Kind.UPDATED, latest.asked, whole)

@@ -22,15 +22,17 @@ _SOURCE = "messaging_history/conversations"
 TEN_MINUTES = timedelta(minutes=10)
 _STAMP = "%Y-%m-%dT%H%M%S.%fZ"
 _NAME = re.compile(
-    r"(?P<asked>[^_]+)_(?P<kind>all|updated)_"
+    r"(?P<asked>[^_]+)_(?P<kind>all|again|updated)_"
     r"(?:(?P<start>\d{4})-(?P<end>\d{4})_(?P<offset>\d+)_of_(?P<count>\d+)|id_(?P<id>.+))\.json"
 )
 
 
 class Kind(Enum):
-    """What a search asks for: all conversations that started in a window, or those of them updated since a time."""
+    """What a search asks for: all conversations of the day, with which it starts over, or which add to what is known;
+    or those that were updated since a time."""
 
     ALL = "all"
+    AGAIN = "again"
     UPDATED = "updated"
 
 
@@ -145,7 +147,7 @@ class DayPages:
         return search
 
     def whole(self) -> list[Search]:
-        """The searches that make up the day: the last whole one for all, and the whole ones for updates since."""
+        """The searches that make up the day: the last whole one that starts it over, and the whole ones since."""
         found: list[Search] = []
         for search in reversed(self.searches):
             if self.is_whole(search):
@@ -250,7 +252,7 @@ class DayPages:
         match = _NAME.fullmatch(file.name)
         if not match:
             return None
-        asked = datetime.strptime(match["asked"], _STAMP).replace(tzinfo=UTC)
+        asked = _asked(file.name)
         kind = Kind(match["kind"])
         if match["id"]:
             return Page(file, asked, kind, id=match["id"])
@@ -259,6 +261,11 @@ class DayPages:
             for clock in (match["start"], match["end"])
         )
         return Page(file, asked, kind, Window(start, end), int(match["offset"]), int(match["count"]))
+
+
+def _asked(name: str) -> datetime:
+    """When the search was asked that a file belongs to, by its name."""
+    return datetime.strptime(name.partition("_")[0], _STAMP).replace(tzinfo=UTC)
 
 
 def missing_offsets(pages: Mapping[int, Page]) -> list[int]:
@@ -271,9 +278,10 @@ def archived_day(archived: ArchivedDay) -> Delivery:
     """A day as the archive has it, its files in the order in which they were asked for; none if it is not whole."""
     pages = DayPages(archived)
     whole = pages.whole()
-    if pages.damaged and not whole:
+    damaged = [name for name in pages.damaged if not whole or _asked(name) >= whole[0].asked]
+    if damaged:
         raise FileUnreadable(
-            f"The archive of {archived.folder.name} is not whole: damaged are {', '.join(pages.damaged)}.",
+            f"The archive of {archived.folder.name} is not whole: damaged are {', '.join(damaged)}.",
             "Materialize the day with `source: vendor`: these pages are asked for again.",
         )
     files = [file for search in whole for file in search.files]

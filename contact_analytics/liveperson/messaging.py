@@ -130,8 +130,12 @@ class Messaging:
         for listed_on in {listed_at.date() for listed_at in stored.values()}:
             days = {day: at for day, at in stored.items() if at.date() == listed_on}
             since = min(days.values()) - OVERLAP
-            updated = (entry for window in _slices(min(days), max(days)) for entry in self._all(window, since, tally))
-            changed |= days.keys() & {_day_of(entry) for entry in updated}
+            for window in _slices(min(days), max(days)):
+                starts = {entry.start for entry in self._all(window, since, tally)}
+                # Of a record that does not say when it started, only the window is known.
+                everywhere = days.keys() if None in starts else set[date]()
+                changed |= {day for day in everywhere if window.holds(Window.of(day))}
+                changed |= days.keys() & {_day_of(start) for start in starts if start is not None}
         return sorted(changed)
 
     def _all(self, window: Window, since: datetime, tally: Tally) -> list[Entry]:
@@ -144,7 +148,8 @@ class Messaging:
             for offset in range(PAGE, first.count, PAGE):
                 page = self.search_conversations(window, tally, offset=offset, updated_since=since, content=BRIEFLY)
                 entries += page.entries
-            if len({entry.id for entry in entries}) == first.count:
+            # A record without an id is one of those counted.
+            if len({entry.id or place for place, entry in enumerate(entries)}) == first.count:
                 return entries
         raise AnswerIncomplete(
             f"{_API.name}: the search for what was updated since {since:%Y-%m-%d %H:%M} UTC, asked {ROUNDS} times, "
@@ -196,13 +201,8 @@ def _answer(response: httpx.Response) -> Answer:
     return answer
 
 
-def _day_of(entry: Entry) -> date:
-    if entry.start is None:
-        raise UnexpectedAnswer(
-            f"{_API.name}: the conversation {entry.id} was updated, and does not say when it started.",
-            "Which day it belongs to cannot be told. Report it: the vendor's format has changed.",
-        )
-    return datetime.fromtimestamp(entry.start / 1000, UTC).date()
+def _day_of(start: int) -> date:
+    return datetime.fromtimestamp(start / 1000, UTC).date()
 
 
 def _slices(first: date, last: date) -> Iterator[Window]:

@@ -185,17 +185,23 @@ def test_a_conversation_that_shows_up_late_is_found(open_place: Any) -> None:
 
 
 def test_a_conversation_that_took_the_place_of_another_is_found(open_place: Any) -> None:
-    """One more and one less is as many; what is stored is not given up for it."""
-    place = open_place(volume={DAY: 20})
-    late, gone = (place.app.conversations(DAY)[index]["info"]["conversationId"] for index in (7, 9))
+    """One more and one less is as many; what is stored is not given up for it, and the day goes on being followed."""
+    clock = Clock()
+    place = open_place(volume={DAY: 20}, now=clock)
+    late, gone, other = (place.app.conversations(DAY)[index]["info"]["conversationId"] for index in (7, 9, 11))
     place.app.hide(late, datetime.now(UTC) + timedelta(days=1))
     assert place.materialize("conversations", DAY).ok
     place.app.hide(late, datetime.now(UTC) - timedelta(hours=1))
-    place.app.hide(gone, datetime.now(UTC) + timedelta(days=1))
-    run = place.materialize("conversations", DAY)
-    assert not run.ok
-    assert "1 of the stored rows would be gone" in run.problem
-    assert gone in {row["conversation_id"] for row in place.rows("conversations", DAY)}
+    place.app.hide(gone, datetime.now(UTC) + timedelta(days=100))
+    for hours in (2, 26):
+        place.app.update(other, datetime.now(UTC) + timedelta(hours=hours - 1), csatRate=hours % 5)
+        clock.ahead = timedelta(hours=hours)
+        run = place.materialize("conversations", DAY)
+        assert run.ok
+        assert run.checks["rows_equal_the_vendors_count"].passed
+        rows = {row["conversation_id"]: row["csat_rate"] for row in place.rows("conversations", DAY)}
+        assert {late, gone} <= rows.keys()
+        assert rows[other] == hours % 5
 
 
 def test_a_rebuilt_day_is_the_same(open_place: Any) -> None:
@@ -329,18 +335,38 @@ def test_a_day_past_retention_is_refused_before_any_request(open_place: Any) -> 
     assert searches(run) == []
 
 
-def test_fetching_again_takes_the_vendors_present_state(open_place: Any) -> None:
-    """`refetch` searches the whole day anew; what is gone at the vendor is held back unless it is forced."""
+def test_fetching_again_gives_up_only_by_force(open_place: Any) -> None:
+    """`refetch` searches the whole day again; what is gone at the vendor stays until it is forced."""
     place = open_place(volume={DAY: 20})
     gone = place.app.conversations(DAY)[7]["info"]["conversationId"]
     assert place.materialize("conversations", DAY).ok
     place.app.hide(gone, datetime.now(UTC) + timedelta(days=1))
-    held = place.materialize("conversations", DAY, refetch=True)
-    assert not held.ok
-    assert "20 rows are stored and 19 would replace them and 1 of the stored rows would be gone" in held.problem
+    again = place.materialize("conversations", DAY, refetch=True)
+    assert again.metadata(DAY)["state"] == "loaded"
     assert len(place.rows("conversations", DAY)) == 20
     assert place.materialize("conversations", DAY, refetch=True, force=True).ok
     assert len(place.rows("conversations", DAY)) == 19
+    assert place.materialize("conversations", DAY).metadata(DAY)["state"] == "unchanged"
+
+
+def test_an_archive_with_a_damaged_update_is_no_day(open_place: Any) -> None:
+    """Else the day would go back to an older state without a word."""
+    clock = Clock()
+    place = open_place(volume={DAY: 20}, now=clock)
+    assert place.materialize("conversations", DAY).ok
+    changed = place.app.conversations(DAY)[3]["info"]["conversationId"]
+    place.app.update(changed, clock() + timedelta(hours=1), csatRate=1)
+    clock.ahead = timedelta(hours=2)
+    assert place.materialize("conversations", DAY).ok
+    [update] = [file.name for file in place.archived("conversations", DAY).files() if "_updated_" in file.name]
+    (place.archived("conversations", DAY).folder / update).write_bytes(b"{}")
+    rebuilt = place.materialize("conversations", DAY, source="archive")
+    assert not rebuilt.ok
+    assert update in rebuilt.problem
+    healed = place.materialize("conversations", DAY)
+    assert healed.ok
+    [row] = place.select("select csat_rate from liveperson.conversations where conversation_id = ?", [changed])
+    assert row == {"csat_rate": 1}
 
 
 def test_records_that_cannot_be_read_are_set_aside(open_place: Any) -> None:

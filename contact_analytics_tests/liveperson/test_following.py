@@ -7,12 +7,14 @@ from typing import Any
 import httpx
 import pytest
 
+from contact_analytics.lib.errors import DayHeldBack
+from contact_analytics.lib.extractions import note_problem
 from contact_analytics.lib.http import Tally
 from contact_analytics.liveperson import conversations
 from contact_analytics.liveperson.conversation_answers import parse
 from contact_analytics.sandbox.faults import Fault
 from contact_analytics.sandbox.liveperson_messaging import LivePersonMessaging
-from contact_analytics_tests.fakes import YESTERDAY, Clock, days_ago, impatient, in_order, searches
+from contact_analytics_tests.fakes import YESTERDAY, Clock, Wire, days_ago, impatient, in_order, searches
 
 DAY, NEXT = days_ago(9), days_ago(8)
 SEARCH = "/conversations/search"
@@ -126,11 +128,68 @@ def test_what_is_held_back_stays_red_while_others_are_followed(open_place: Any) 
     """Being looked at is not being loaded."""
     place = open_place(volume={DAY: 20, NEXT: 5})
     assert place.materialize("conversations", DAY).ok
-    gone = place.app.conversations(DAY)[7]["info"]["conversationId"]
-    place.app.hide(gone, datetime.now(UTC) + timedelta(days=1))
-    assert not place.materialize("conversations", DAY, refetch=True).ok
+    with place.warehouse.get_connection() as connection:
+        note_problem(
+            connection, conversations.DATASET, DAY, DayHeldBack("Less.", "Look."), "failed", datetime.now(UTC), "run"
+        )
     run = place.materialize("conversations", NEXT, follow=True)
     assert not run.checks["reloads_never_shrink_a_day"].passed
+
+
+@pytest.mark.parametrize("odd", ["startTimeL", "conversationId"])
+def test_odd_records_do_not_stop_following(open_place: Any, odd: str) -> None:
+    """A record that does not say when it started, or what it is, is looked for in every day that it may be of."""
+
+    class Odd(LivePersonMessaging):
+        def api(self, request: httpx.Request, parts: list[str]) -> httpx.Response:
+            answer = super().api(request, parts)
+            if request.method != "POST":
+                return answer
+            content = json.loads(Wire(lambda _: answer).handle_request(request).read())
+            for record in content["conversationHistoryRecords"]:
+                if record["info"]["conversationId"] in broken:
+                    for name in (odd, odd.removesuffix("L")):
+                        record["info"].pop(name, None)
+            return httpx.Response(200, json=content)
+
+    clock, broken = Clock(), set[str]()
+    place = open_place()
+    place.app = Odd(volume={DAY: 6, NEXT: 6, days_ago(7): 3}, now=clock)
+    assert place.materialize("conversations", DAY, NEXT).ok
+    ids = [record["info"]["conversationId"] for record in place.app.conversations(DAY)]
+    other = place.app.conversations(NEXT)[0]["info"]["conversationId"]
+    broken |= set(ids[:2])
+    for key in (*ids[:2], other):
+        place.app.update(key, clock() + timedelta(hours=1), csatRate=1)
+    clock.ahead = timedelta(hours=2)
+    run = place.materialize("conversations", days_ago(7), follow=True)
+    assert run.ok, run.problem
+    [row] = place.select("select csat_rate from liveperson.conversations where conversation_id = ?", [other])
+    assert row == {"csat_rate": 1}
+    assert len(place.rows("conversations", DAY)) == 6
+
+
+def test_a_day_whose_rows_were_changed_by_hand_is_followed(open_place: Any) -> None:
+    """What it holds is not what was loaded: it is looked at, and made right."""
+    place = open_place(volume={DAY: 6, NEXT: 6})
+    assert place.materialize("conversations", DAY).ok
+    with place.warehouse.get_connection() as connection:
+        connection.execute("delete from liveperson.conversations")
+    run = place.materialize("conversations", NEXT, follow=True)
+    assert run.ok
+    assert len(place.rows("conversations", DAY)) == 6
+
+
+def test_a_failed_day_does_not_hide_that_following_failed(open_place: Any) -> None:
+    """Both are said, and the retry is for what may pass."""
+    place = open_place(volume={DAY: 5, NEXT: 250})
+    assert place.materialize("conversations", DAY).ok
+    place.app.faults.append(Fault("offset=100", "403", times=99))
+    fail_after(place.app, 1, "503")
+    run = place.materialize("conversations", NEXT, follow=True)
+    assert not run.ok
+    assert "1 of 1 days failed" in run.problem
+    assert "could not be told which of those stored before have changed" in run.problem
 
 
 def test_a_day_that_was_listed_long_ago_is_asked_for_by_itself(open_place: Any) -> None:
