@@ -116,3 +116,40 @@ def test_a_list_that_was_held_back_is_asked_for_again(account: Account, whole: b
     assert account.app.calls[-1].headers["If-Match"] == "-1"
     assert {row["id"] for row in account.rows(condition="is_current")} == set(account.ids() if whole else kept)
     assert run.checks["reloads_never_shrink"].passed
+
+
+def test_force_on_the_archive_takes_no_list_that_was_held_back(account: Account) -> None:
+    """It is for damaged and missing files; whether most users are gone is decided with the vendor's newest list."""
+    account.run()
+    account.app.change("users", account.ids()[0], nickname="Another")
+    account.app.faults.append(Fault(LISTS, "truncated_list"))
+    assert not account.run().ok
+    rows = without_run(account.rows())
+    account.run(source="archive", force=True)
+    assert without_run(account.rows()) == rows
+    assert not [name for name in account.snapshots() if "_forced" in name]
+
+
+def test_a_vendor_that_is_whole_again_is_heard_after_several_partial_lists(account: Account) -> None:
+    """The last of them has the very revision of the whole list."""
+    account.run()
+    missing, other, *_ = account.ids()
+    account.app.remove("users", missing)
+    for nickname in ("Another", "Yet another"):
+        account.app.change("users", other, nickname=nickname)
+        assert account.run().ok
+    account.app.restore()
+    run = account.run()
+    assert run.ok, run.problem
+    assert account.history_of(missing)[-1]["is_current"]
+    assert run.checks["no_entry_vanished"].passed
+
+
+def test_what_failed_is_over_when_a_run_has_worked(account: Account) -> None:
+    """A problem stands for as long as there is one."""
+    account.run()
+    account.app.faults.append(Fault(LISTS, "503", times=99))
+    assert not account.run().ok
+    account.app.faults.clear()
+    assert account.run().ok
+    assert [each.problem for each in account.stored().values()] == [None]
