@@ -73,6 +73,8 @@ def _skip(pattern: re.Pattern[str], text: str, start: int) -> int:
 def _next_block(source: str, start: int) -> int:
     """Where the next line starts that opens a document with the indent of the one at `start`."""
     margin = source[source.rfind("\n", 0, start) + 1 : start]
+    if start < len(source) and source[start] not in "{[":
+        margin = ""  # What is damaged where it opens has no indent to go by.
     opening = source.find("\n" + (margin if not margin.strip() else "") + "{", start)
     return opening if opening >= 0 else len(source)
 

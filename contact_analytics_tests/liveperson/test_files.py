@@ -9,7 +9,7 @@ from typing import Any
 import dataframely as dy
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from contact_analytics.lib.dataset import Decoded
@@ -546,6 +546,7 @@ LINES = {name: [sample_line(name, number, production=number % 2 == 1) for number
 
 @every_dataset
 @slowly
+@example(damages=[(0.0, 1, b"\t")])
 @given(
     damages=st.lists(
         st.tuples(
