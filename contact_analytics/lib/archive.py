@@ -69,12 +69,7 @@ class ArchiveResource(dg.ConfigurableResource[None]):
 
     def days(self, vendor: str, dataset: str) -> list[date]:
         """The days of a dataset that have a folder, in order."""
-        folder = UPath(self.root) / vendor / dataset
-        with reachable(folder):
-            try:
-                names = [path.name for path in folder.iterdir()]
-            except FileNotFoundError:
-                return []
+        names = _names(UPath(self.root) / vendor / dataset)
         return sorted(date.fromisoformat(name) for name in names if _DAY.fullmatch(name))
 
 
@@ -95,28 +90,30 @@ class ArchivedDay:
 
     def unlisted(self) -> list[str]:
         """Names of files that are whole, but that a killed run did not get into the manifest; `holds` takes one up."""
-        listed = {stored_name(name) for name in self._manifest()}
+        listed = {MANIFEST, *map(stored_name, self._manifest())}
+        names = _names(self.folder)
+        return sorted(unquote(name) for name in names if not name.startswith(".") and name not in listed)
+
+    def is_whole(self, file: ArchivedFile) -> bool:
+        """Whether a file has the size and the digest that it was stored with."""
+        path = self._path(file.name)
         with reachable(self.folder):
             try:
-                names = [path.name for path in self.folder.iterdir()]
+                return path.stat().st_size == file.bytes and _sha256(path) == file.sha256
             except FileNotFoundError:
-                return []
-        return sorted(unquote(name) for name in names if not name.startswith(".") and name not in {*listed, MANIFEST})
+                return False
 
     def holds(self, file: ListedFile) -> ArchivedFile | None:
         """The file, if the archive has it whole: with the size and digest that it was stored with.
 
         A file has its name only when it is whole, so one that a killed run did not get into the manifest is taken up.
         """
-        path, known = self._path(file.name), self._manifest().get(file.name)
+        if known := self._manifest().get(file.name):
+            return known if self.is_whole(known) else None
         with reachable(self.folder):
             try:
-                if known and path.stat().st_size != known.bytes:
-                    return None
-                if known:
-                    return known if _sha256(path) == known.sha256 else None
                 body = Body()
-                for chunk in _chunks(path):
+                for chunk in _chunks(self._path(file.name)):
                     body.feed(chunk)
                 body.finish()
             except (FileNotFoundError, CutShort):
@@ -231,6 +228,15 @@ def reachable(folder: UPath) -> Generator[None]:
             f"The archive folder {folder} cannot be read or written: {_reason(error)}.",
             "Check CONTACT_ANALYTICS_ARCHIVE, its permissions and free space. Nothing stored was changed.",
         ) from error
+
+
+def _names(folder: UPath) -> list[str]:
+    """What lies in a folder; nothing does in one that is not there."""
+    with reachable(folder):
+        try:
+            return [path.name for path in folder.iterdir()]
+        except FileNotFoundError:
+            return []
 
 
 def stored_name(name: str) -> str:

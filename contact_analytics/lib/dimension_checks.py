@@ -8,7 +8,7 @@ from duckdb import DuckDBPyConnection
 from contact_analytics.lib.dataset import Check, Dimension, Known, Reasons
 from contact_analytics.lib.errors import SnapshotHeldBack
 from contact_analytics.lib.extractions import Extraction, extractions
-from contact_analytics.lib.schema import quoted
+from contact_analytics.lib.schema import columns_of, quoted
 from contact_analytics.lib.standing import count
 
 _SHOWN = 100
@@ -65,7 +65,7 @@ def _overlapping(connection: DuckDBPyConnection, dimension: Dimension, known: Kn
 
 def _vanished(connection: DuckDBPyConnection, dimension: Dimension, known: Known) -> Reasons:
     keys = _keys(dimension)
-    deleted = "coalesce(deleted, false)" if "deleted" in dimension.schema.columns() else "false"
+    deleted = "coalesce(deleted, false)" if "deleted" in columns_of(dimension.schema) else "false"
     last = (
         f"select * from {dimension.sql_name} "
         f"qualify row_number() over (partition by {keys} order by valid_from desc) = 1"

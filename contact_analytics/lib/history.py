@@ -10,7 +10,7 @@ from duckdb import DuckDBPyConnection
 from contact_analytics.lib.dataset import Dimension
 from contact_analytics.lib.entities import Snapshot
 from contact_analytics.lib.errors import SnapshotHeldBack
-from contact_analytics.lib.schema import quoted
+from contact_analytics.lib.schema import columns_of, quoted
 from contact_analytics.lib.standing import count
 from contact_analytics.lib.tables import insert
 
@@ -51,9 +51,9 @@ class HistoryTable:
         self._connection, self._table = connection, dimension.sql_name
         self._dimension = dimension
         self._keys = ", ".join(map(quoted, dimension.primary_key))
-        self._columns = [*dimension.schema.columns(), "_extra"]
+        self._columns = [*columns_of(dimension.schema), "_extra"]
         # A list without such a column never says that an entry is deleted.
-        self._says_deleted = "deleted" in dimension.schema.columns()
+        self._says_deleted = "deleted" in columns_of(dimension.schema)
 
     def apply(self, snapshot: Snapshot, origin: Origin, *, force: bool = False) -> Change:
         """Bring the history to the state of a later snapshot.

@@ -217,6 +217,12 @@ def retry_after(response: httpx.Response, now: datetime) -> float | None:
     return max(0.0, ((date if date.tzinfo else date.replace(tzinfo=UTC)) - now).total_seconds())
 
 
+def announced_length(response: httpx.Response) -> int | None:
+    """The bytes that a body has on its way, if the server says."""
+    value = response.headers.get("Content-Length", "")
+    return int(value) if value.isdecimal() else None
+
+
 def excerpt(response: httpx.Response) -> str:
     """The start of a body, on one line, without the queries of links and without the credentials that were sent."""
     text = " ".join(response.content.decode(errors="replace").split())

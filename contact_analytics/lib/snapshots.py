@@ -80,7 +80,12 @@ class Snapshots:
         """Archive a list as it was answered at a moment; None if it is the one that was archived last."""
         newest = self.newest()
         digest = hashlib.sha256(answer.text).hexdigest()
-        if newest and newest.sha256 == digest and _tells(newest.name, answer.revision) and self._is_whole(newest):
+        if (
+            newest
+            and newest.sha256 == digest
+            and _tells(newest.name, answer.revision)
+            and self._day(taken_on(newest)).is_whole(newest)
+        ):
             return None
         moment = now.astimezone(UTC)
         moment -= timedelta(microseconds=moment.microsecond % 1000)
@@ -100,10 +105,6 @@ class Snapshots:
     def _newest_first(self) -> Iterator[ArchivedFile]:
         for day in reversed(self._archive.days(self._vendor, self._name)):
             yield from reversed(self.of(day))
-
-    def _is_whole(self, file: ArchivedFile) -> bool:
-        listed = ListedFile(file.name, file.source, file.scope_start, file.scope_end)
-        return self._day(taken_on(file)).holds(listed) is not None
 
     def _day(self, day: date) -> ArchivedDay:
         return self._archive.day(self._vendor, self._name, day)

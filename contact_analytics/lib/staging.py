@@ -79,8 +79,7 @@ class Staging:
                 if self.dataset.repeats is Repeats.MERGED:
                     self._merge(merged, rows.filter(is_again).drop(_ROW))
                 frame = rows.filter(~is_again).drop(_ROW)
-            is_fit = frame.select(self._is_fit).to_series()
-            if self.dataset.repeats is Repeats.LATEST and not is_fit.all():
+            if self.dataset.repeats is Repeats.LATEST and not (is_fit := frame.select(self._is_fit).to_series()).all():
                 # A row that lacks something does not take the place of a good one, and is set aside by itself.
                 yield self._kept(frame.filter(~is_fit))
                 frame = frame.filter(is_fit)

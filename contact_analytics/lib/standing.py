@@ -17,7 +17,7 @@ from contact_analytics.lib.extractions import (
     write_extraction,
     write_quarantine,
 )
-from contact_analytics.lib.schema import quoted
+from contact_analytics.lib.schema import columns_of, quoted
 from contact_analytics.lib.snapshots import digest_of, taken_on
 from contact_analytics.lib.tables import evolve, replace_view
 
@@ -104,7 +104,7 @@ def count(connection: DuckDBPyConnection, dimension: Dimension) -> tuple[int, in
 def made_entries_vanish(connection: DuckDBPyConnection, dimension: Dimension, taken_at: datetime) -> bool:
     """Whether entries went missing in a list, or in one shortly before it, without a word that they are deleted."""
     keys = " and ".join(f"later.{quoted(name)} = gone.{quoted(name)}" for name in dimension.primary_key)
-    deleted = "coalesce(gone.deleted, false)" if "deleted" in dimension.schema.columns() else "false"
+    deleted = "coalesce(gone.deleted, false)" if "deleted" in columns_of(dimension.schema) else "false"
     [(found,)] = connection.execute(
         f"select count(*) > 0 from {dimension.sql_name} as gone where valid_to between $since and $taken "
         f"and not {deleted} and not exists (select 1 from {dimension.sql_name} as later where {keys} "

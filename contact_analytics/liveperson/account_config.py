@@ -14,7 +14,7 @@ import httpx
 from contact_analytics.lib.bodies import BLANK, CutShort
 from contact_analytics.lib.entities import entries
 from contact_analytics.lib.errors import UnexpectedAnswer
-from contact_analytics.lib.http import Api, Caller, RetryRule, Tally, check
+from contact_analytics.lib.http import Api, Caller, RetryRule, Tally, announced_length, check
 from contact_analytics.lib.links import shown
 from contact_analytics.lib.schema import field
 from contact_analytics.lib.snapshots import EntityList
@@ -85,9 +85,9 @@ def _unchanged(response: httpx.Response, revision: str) -> None:
 
 def _check_whole(response: httpx.Response, body: bytes) -> None:
     """Raise `CutShort` for a list that ends too early."""
-    announced, received = response.headers.get("Content-Length", ""), response.num_bytes_downloaded
-    if announced.isdecimal() and received != int(announced):
-        raise CutShort(f"{received:,} of {int(announced):,} bytes arrived")
+    announced, received = announced_length(response), response.num_bytes_downloaded
+    if announced is not None and received != announced:
+        raise CutShort(f"{received:,} of {announced:,} bytes arrived")
     text = body.strip(BLANK)
     if not text:
         raise CutShort("the body is empty")

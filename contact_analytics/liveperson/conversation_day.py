@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from time import monotonic
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from contact_analytics.lib.delivery import Delivery, Order, all_of
 from contact_analytics.lib.errors import AnswerIncomplete
-from contact_analytics.lib.http import Tally
 from contact_analytics.liveperson.conversation_answers import Answer
 from contact_analytics.liveperson.conversation_pages import (
     DayPages,
@@ -18,6 +17,9 @@ from contact_analytics.liveperson.conversation_pages import (
     missing_offsets,
 )
 
+if TYPE_CHECKING:
+    from contact_analytics.liveperson.messaging import Messaging
+
 # What is asked for where the conversations' ids and times are enough.
 BRIEFLY = ("summary",)
 # An update shows up within a minute, and the server's clock need not be ours.
@@ -25,28 +27,10 @@ OVERLAP = timedelta(minutes=30)
 ROUNDS = 3
 
 
-class Searches(Protocol):
-    """The API's searches; a window that counts `deepest` conversations has to be divided."""
-
-    deepest: int
-
-    def search_conversations(
-        self,
-        window: Window,
-        tally: Tally,
-        *,
-        offset: int = 0,
-        updated_since: datetime | None = None,
-        content: Sequence[str] | None = None,
-    ) -> Answer: ...
-
-    def conversation(self, conversation_id: str, tally: Tally) -> Answer: ...
-
-
 class ConversationDay:
     """One day's delivery: completes what the archive lacks of it, and asks for what was updated since it was asked."""
 
-    def __init__(self, api: Searches, order: Order) -> None:
+    def __init__(self, api: "Messaging", order: Order) -> None:
         self._api, self._order = api, order
         self._pages = DayPages(order.archived, order.stored.file_names if order.stored else ())
         self._delivery = Delivery([])

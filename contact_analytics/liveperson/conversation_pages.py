@@ -122,7 +122,7 @@ class DayPages:
                 archived.holds(self._listed(name))
         self.damaged: list[str] = []
         for file in archived.files():
-            if _NAME.fullmatch(file.name) and not archived.holds(self._listed(file.name)):
+            if _NAME.fullmatch(file.name) and not archived.is_whole(file):
                 self.damaged.append(file.name)
             elif page := self._page(file):
                 self._place(page)

@@ -22,7 +22,7 @@ from contact_analytics.lib.errors import (
     RequestTimedOut,
     UnexpectedAnswer,
 )
-from contact_analytics.lib.http import Api, Caller, RetryRule, Tally, excerpt
+from contact_analytics.lib.http import Api, Caller, RetryRule, Tally, announced_length, excerpt
 from contact_analytics.lib.links import check_scheme, followed, shown
 from contact_analytics.liveperson.account import LivePersonResource
 
@@ -129,8 +129,7 @@ class DataAccess:
         link = followed(file.url, self._client.base_url, _API.name)
 
         def keep(response: httpx.Response) -> ArchivedFile:
-            announced = response.headers.get("Content-Length", "")
-            return archived.store(file, _records(response), length=int(announced) if announced.isdecimal() else None)
+            return archived.store(file, _records(response), length=announced_length(response))
 
         return Caller(self._client, _API, self._rule, tally).stream(link, keep)
 

@@ -16,7 +16,7 @@ from pydantic import Field
 from contact_analytics.lib.bodies import BLANK, CutShort, gunzip
 from contact_analytics.lib.delivery import Delivery, Order
 from contact_analytics.lib.errors import AnswerIncomplete, UnexpectedAnswer
-from contact_analytics.lib.http import Api, Caller, RetryRule, Tally, TryAgain, check
+from contact_analytics.lib.http import Api, Caller, RetryRule, Tally, TryAgain, announced_length, check
 from contact_analytics.lib.links import shown
 from contact_analytics.liveperson.account import LivePersonResource
 from contact_analytics.liveperson.conversation_answers import Answer, Entry, parse
@@ -172,9 +172,9 @@ def _answer(response: httpx.Response) -> Answer:
         # It has no body; an empty answer of the documented shape stands for it in the archive.
         return parse(_NOTHING, _NOTHING)
     body = b"".join(response.iter_raw())
-    announced = response.headers.get("Content-Length", "")
-    if announced.isdecimal() and len(body) != int(announced):
-        raise CutShort(f"{len(body):,} of {announced} bytes arrived")
+    announced = announced_length(response)
+    if announced is not None and len(body) != announced:
+        raise CutShort(f"{len(body):,} of {announced:,} bytes arrived")
     text = gunzip(body)
     if not text.lstrip(BLANK).startswith(b"{"):
         raise UnexpectedAnswer(
