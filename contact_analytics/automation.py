@@ -6,37 +6,55 @@ from typing import Any
 import dagster as dg
 
 from contact_analytics.lib.asset_options import SCHEDULE_CRON
-from contact_analytics.settings import PARTITIONS
+from contact_analytics.settings import PARTITIONS, number
 
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 LAST_DAYS = 3
 # Conversations show up within a minute.
 MESSAGING_CRON = "10 0 * * *"
+# Khoros' and NICE's data is there half an hour after a day's end.
+KHOROS_CARE_CRON, NICE_CXONE_CRON = "40 0 * * *", "45 0 * * *"
+# Evaluations are reviewed and disputed for days; one export of NICE's holds two weeks.
+LOOK_BACK_DAYS = round(number("NICE_CXONE_LOOK_BACK_DAYS", 13))
 
 
-def last_days(context: dg.ScheduleEvaluationContext, **options: Any) -> dg.RunRequest | dg.SkipReason:
+def last_days(
+    context: dg.ScheduleEvaluationContext, days: int = LAST_DAYS, **options: Any
+) -> dg.RunRequest | dg.SkipReason:
     """One run for the last complete days; `options` are further ones of the run request."""
     now = context.scheduled_execution_time.astimezone(UTC)
-    days = PARTITIONS.get_partition_keys(current_time=now + timedelta(seconds=1))[-LAST_DAYS:]
-    if not days:
+    keys = PARTITIONS.get_partition_keys(current_time=now + timedelta(seconds=1))[-days:]
+    if not keys:
         return dg.SkipReason("No day is complete yet: CONTACT_ANALYTICS_START_DATE is today or later.")
-    return dg.RunRequest(run_key=days[-1], tags={RANGE_START: days[0], RANGE_END: days[-1]}, **options)
+    return dg.RunRequest(run_key=keys[-1], tags={RANGE_START: keys[0], RANGE_END: keys[-1]}, **options)
 
 
-def _tables(*names: str) -> dg.AssetSelection:
-    return dg.AssetSelection.assets(*(f"liveperson/{name}" for name in names))
+def _tables(vendor: str, *names: str) -> dg.AssetSelection:
+    return dg.AssetSelection.assets(*(f"{vendor}/{name}" for name in names))
 
 
 liveperson_data_access_job = dg.define_asset_job(
     "liveperson_data_access",
-    selection=_tables("agent_activity", "engagement", "survey", "web_session"),
+    selection=_tables("liveperson", "agent_activity", "engagement", "survey", "web_session"),
     description=f"Lists the last {LAST_DAYS} days again and loads those with new files.",
 )
 
 liveperson_messaging_job = dg.define_asset_job(
     "liveperson_messaging",
-    selection=_tables("conversations"),
+    selection=_tables("liveperson", "conversations"),
     description=f"Loads the last {LAST_DAYS} days, and refreshes stored days whose conversations have changed since.",
+)
+
+khoros_care_job = dg.define_asset_job(
+    "khoros_care",
+    selection=dg.AssetSelection.groups("khoros_care") - _tables("khoros_care", "teams", "agents"),
+    description=f"Exports the last {LAST_DAYS} days again, as posts and conversations change, and loads what differs.",
+)
+
+nice_cxone_job = dg.define_asset_job(
+    "nice_cxone",
+    selection=dg.AssetSelection.groups("nice_cxone"),
+    description=f"Exports the last {LOOK_BACK_DAYS + 1} days again, two weeks at a time, and loads those that differ.",
 )
 
 
@@ -60,9 +78,28 @@ def liveperson_messaging_daily(context: dg.ScheduleEvaluationContext) -> dg.RunR
     return last_days(context, run_config={"ops": {"liveperson__conversations": {"config": {"follow": True}}}})
 
 
+@dg.schedule(
+    cron_schedule=KHOROS_CARE_CRON,
+    job=khoros_care_job,
+    description=f"Each night, half an hour after the day has ended: exports the last {LAST_DAYS} days of every report.",
+)
+def khoros_care_daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    return last_days(context)
+
+
+@dg.schedule(
+    cron_schedule=NICE_CXONE_CRON,
+    job=nice_cxone_job,
+    description="Each night, three quarters of an hour after the day has ended: exports the day and the "
+    f"{LOOK_BACK_DAYS} days before it, which reviews and disputes may have changed.",
+)
+def nice_cxone_daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    return last_days(context, LOOK_BACK_DAYS + 1)
+
+
 liveperson_account_config_job = dg.define_asset_job(
     "liveperson_account_config",
-    selection=_tables("users", "skills", "agent_groups"),
+    selection=_tables("liveperson", "users", "skills", "agent_groups"),
     description="Asks for users, skills and agent groups, and notes what has changed since the last look.",
 )
 liveperson_account_config_daily = dg.ScheduleDefinition(
@@ -72,6 +109,20 @@ liveperson_account_config_daily = dg.ScheduleDefinition(
     execution_timezone="UTC",
     description="Each morning: looks whether users, skills and agent groups have changed. A look that finds no change "
     "is a materialization too, so that the tables stay fresh.",
+)
+
+
+khoros_care_lists_job = dg.define_asset_job(
+    "khoros_care_lists",
+    selection=_tables("khoros_care", "teams", "agents"),
+    description="Asks for teams and agents, and notes what has changed since the last look.",
+)
+khoros_care_lists_daily = dg.ScheduleDefinition(
+    name="khoros_care_lists_daily",
+    job=khoros_care_lists_job,
+    cron_schedule=SCHEDULE_CRON,
+    execution_timezone="UTC",
+    description="Each morning: looks whether teams and agents have changed.",
 )
 
 

@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[1]
 DEMO = ROOT / "data" / "demo"
 DAYS = 30
 _RANGE = "dagster/asset_partition_range_{}"
-_CREDENTIALS = ("LIVEPERSON_APP_KEY", "LIVEPERSON_CLIENT_ID")
+_CREDENTIALS = ("LIVEPERSON_APP_KEY", "LIVEPERSON_CLIENT_ID", "KHOROS_CARE_PASSWORD", "NICE_CXONE_ACCESS_KEY_SECRET")
 console = Console()
 
 
@@ -54,7 +54,7 @@ def main() -> int:
 def backfill(days: int, scale: float) -> int:
     """Backfill the last `days` complete days of every dataset and print what came; 0 if all did."""
     with _sandbox(scale) as url:
-        console.print(f"The sandbox answers at {url} as LivePerson's APIs would.\n")
+        console.print(f"The sandbox answers at {url} as the vendors' APIs would.\n")
         # Settings are read when the definitions are loaded, so these imports come after the environment is set.
         import dagster as dg
 
@@ -120,7 +120,7 @@ def show_ui(port: int, scale: float) -> int:
         os.environ.setdefault("DAGSTER_HOME", str(_home(ROOT / "data")))
         return _dagster_dev(port)
     with _sandbox(scale) as url:
-        console.print(f"No credentials are set: the sandbox answers at {url} as LivePerson's APIs would.")
+        console.print(f"No credentials are set: the sandbox answers at {url} as the vendors' APIs would.")
         os.environ["DAGSTER_HOME"] = str(_home(DEMO))
         return _dagster_dev(port)
 

@@ -28,5 +28,16 @@ def path(name: str, default: str) -> str:
     return value if _SCHEME.match(value) else str(Path(value).absolute())
 
 
+def words(name: str) -> list[str]:
+    """A list, separated by commas."""
+    return [word.strip() for word in os.environ.get(name, "").split(",") if word.strip()]
+
+
 def number(name: str, default: float) -> float:
     return float(os.environ.get(name) or default)
+
+
+WAREHOUSE = path("CONTACT_ANALYTICS_WAREHOUSE", "data/contact_analytics.duckdb")
+# Where processes share what they ask of a vendor's tenant.
+TENANTS = str((Path("data") if _SCHEME.match(WAREHOUSE) else Path(WAREHOUSE).parent).absolute() / "tenants")
+RETRY_WAIT_SECONDS = number("CONTACT_ANALYTICS_RETRY_WAIT_SECONDS", 1)

@@ -12,12 +12,12 @@ import dataframely as dy
 import duckdb
 import httpx
 
+from contact_analytics.definitions import DATASET_MODULES
 from contact_analytics.lib.archive import ArchivedDay, ArchiveResource
 from contact_analytics.lib.asset_options import daily_table
 from contact_analytics.lib.dataset import PARTITION, Dataset
 from contact_analytics.lib.extractions import Extraction, extractions
 from contact_analytics.lib.warehouse import WarehouseResource
-from contact_analytics.liveperson import agent_activity, conversations, engagement, survey, web_session
 from contact_analytics.liveperson.data_access import LivePersonDataAccessResource
 from contact_analytics.liveperson.messaging import LivePersonMessagingResource
 from contact_analytics.sandbox.liveperson_app import LivePersonApp
@@ -26,9 +26,7 @@ from contact_analytics.sandbox.liveperson_messaging import LivePersonMessaging
 from contact_analytics_tests import conversation_truth
 
 DATA_ACCESS = ("agent_activity", "engagement", "survey", "web_session")
-MODULES: dict[str, ModuleType] = {
-    module.DATASET.name: module for module in (agent_activity, engagement, survey, web_session, conversations)
-}
+MODULES: dict[str, ModuleType] = {module.DATASET.name: module for module in DATASET_MODULES}
 DERIVED = ("conversation_duration", "full_dialog_duration")
 TODAY = datetime.now(UTC).date()
 PROVENANCE = ["_extra", "_source_file", "_extracted_at", "_run_id"]
@@ -160,7 +158,7 @@ class Place:
             return extractions(connection, MODULES[name].DATASET)[day]
 
     def archived(self, name: str, day: date) -> ArchivedDay:
-        return self.archive.day("liveperson", name, day)
+        return self.archive.day(MODULES[name].DATASET.vendor, name, day)
 
     def truth(self, name: str, day: date) -> list[dict[str, Any]]:
         """What a table should hold of a day, by the sandbox."""

@@ -17,12 +17,18 @@ from contact_analytics.sandbox.serve import environment, running
 from contact_analytics_tests.fakes import PROVENANCE, days_ago
 
 HOME = Path(__file__).parents[1]
+POOLS = {
+    "liveperson": "liveperson_data_access",
+    "liveperson.conversations": "liveperson_messaging",
+    "khoros_care": "khoros_care",
+    "nice_cxone": "nice_cxone_data_extraction",
+}
 EACH = pytest.mark.parametrize("dataset", DATASETS, ids=lambda dataset: dataset.table)
 
 
 def bare_environment(**others: str) -> dict[str, str]:
     """An environment without a setting of ours, and with no storage of Dagster's."""
-    ours = ("CONTACT_ANALYTICS", "LIVEPERSON", "DAGSTER")
+    ours = ("CONTACT_ANALYTICS", "LIVEPERSON", "KHOROS_CARE", "NICE_CXONE", "DAGSTER")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return kept | {"PYTHONPATH": str(HOME)} | others
 
@@ -80,7 +86,7 @@ def test_an_asset_says_what_it_is(dataset: Dataset) -> None:
     assert spec.code_version == dataset.fingerprint()
     assert isinstance(spec.freshness_policy, dg.FreshnessPolicy)
     assert asset.backfill_policy == dg.BackfillPolicy.single_run()
-    assert asset.op.pool == ("liveperson_messaging" if dataset.name == "conversations" else "liveperson_data_access")
+    assert asset.op.pool == POOLS.get(dataset.table, POOLS[dataset.vendor])
     policy = asset.op.retry_policy
     assert policy
     assert policy.max_retries
@@ -117,11 +123,13 @@ def test_a_dimension_says_what_it_is(dimension: Dimension) -> None:
     assert spec.owners
     assert spec.description
     assert dimension.grain in spec.description
-    assert all(f"`{name}`" in spec.description for name in ["id", dimension.table, *dimension.views()])
+    assert all(
+        f"`{name}`" in spec.description for name in [*dimension.primary_key, dimension.table, *dimension.views()]
+    )
     assert spec.metadata["documentation"].value == dimension.documentation
     assert spec.code_version == dimension.fingerprint()
     assert isinstance(spec.freshness_policy, dg.FreshnessPolicy)
-    assert asset.op.pool == "liveperson_account_config"
+    assert asset.op.pool == ("khoros_care" if dimension.vendor == "khoros_care" else "liveperson_account_config")
     assert asset.op.retry_policy
     assert {spec.name for spec in asset.check_specs} == {check.name for check in DIMENSION_CHECKS}
 

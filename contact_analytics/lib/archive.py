@@ -120,12 +120,15 @@ class ArchivedDay:
                 return None
             return self._enter(file, body)
 
-    def store(self, file: ListedFile, chunks: Iterable[bytes], *, length: int | None = None) -> ArchivedFile:
+    def store(
+        self, file: ListedFile, chunks: Iterable[bytes], *, length: int | None = None, is_text: bool = False
+    ) -> ArchivedFile:
         """Keep a file as its chunks arrive; `length` is the size in bytes that the vendor announced.
 
-        Raises `CutShort` when the body has another length or ends within a gzip member; nothing is kept then.
+        Raises `CutShort` when the body has another length or ends within a gzip member, or is neither JSON nor declared
+        to be some other text; nothing is kept then.
         """
-        body = Body()
+        body = Body(is_text=is_text)
         with reachable(self.folder):
             self._make_folder()
             self._sweep(datetime.now(UTC))
@@ -135,6 +138,10 @@ class ArchivedDay:
                     out.write(chunk)
                 body.finish(length)
             return self._enter(file, body)
+
+    def open(self, file: ArchivedFile) -> IO[bytes]:
+        """The file's bytes as they are stored."""
+        return self._path(file.name).open("rb")
 
     def read(self, file: ArchivedFile) -> bytes:
         """The file's text: verified by its digest, decompressed, all gzip members in turn."""

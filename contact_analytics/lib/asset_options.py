@@ -67,7 +67,7 @@ def _description(dataset: Dataset) -> str:
     return _described(
         dataset,
         f"one partition a UTC day of {day}",
-        f"**Retention** the vendor deletes a day after {dataset.retention.days} days; the archive keeps it",
+        f"**Retention** {dataset.retention_in_words}; the archive keeps it",
     )
 
 

@@ -15,11 +15,12 @@ class CutShort(Exception):
 class Body:
     """A body as it arrives: its size, its digest, and whether it is whole.
 
-    A gzip file must end with its last member's trailer; any other file is JSON and begins and ends as JSON does.
+    A gzip file must end with its last member's trailer; any other file is JSON and begins and ends as JSON does, or
+    `is_text`, which may be empty and tells nothing of its end.
     """
 
-    def __init__(self) -> None:
-        self.size = 0
+    def __init__(self, *, is_text: bool = False) -> None:
+        self.size, self._is_text = 0, is_text
         self._digest = hashlib.sha256()
         self._head = self._first = self._last = b""
         self._member, self._within = zlib.decompressobj(wbits=31), False
@@ -45,6 +46,8 @@ class Body:
         """Raise `CutShort` unless the body is whole; `length` is the size in bytes that was announced."""
         if length is not None and self.size != length:
             raise CutShort(f"{self.size:,} of {length:,} bytes arrived")
+        if self._is_text and not self._head.startswith(GZIP):
+            return
         if not self.size:
             raise CutShort("the body is empty")
         if self._within:

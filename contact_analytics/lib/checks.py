@@ -144,9 +144,17 @@ def _unexplained(dataset: Dataset, day: date, stored: Extraction) -> str | None:
         return f"{what}: the vendor was never asked (rebuilt from the archive)"
     if not dataset.is_due(day, stored.listed_at):
         return f"{what} yet: the day was listed before it was due, materialize it again"
-    if stored.listed_at >= dataset.begins_to_expire(day):
+    if dataset.begins_to_expire(day, stored.listed_at):
         return f"{what}: the vendor had begun to delete the day when it was first listed"
     return None
+
+
+def _asked_too_early(connection: DuckDBPyConnection, dataset: Dataset, known: Known) -> Reasons:
+    return {
+        day: "the vendor was asked before it was due to be done with the day: materialize it again"
+        for day, stored in known.items()
+        if stored.is_stored and stored.listed_at and not dataset.is_due(day, stored.listed_at)
+    }
 
 
 def _unknown_fields(connection: DuckDBPyConnection, dataset: Dataset, known: Known) -> Reasons:
@@ -211,5 +219,14 @@ HOURLY_CHECKS = (
         "not begun to delete it: then the hour was quiet.",
         _WARN,
         _unexplained_hours,
+    ),
+)
+# Of a vendor that gives what it has of a day when it is asked.
+EXPORT_CHECKS = (
+    Check(
+        "days_were_asked_for_when_due",
+        "Each stored day was asked for when the vendor was due to be done with it.",
+        _WARN,
+        _asked_too_early,
     ),
 )

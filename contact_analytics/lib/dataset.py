@@ -148,16 +148,22 @@ class Check:
 class Dataset(Table):
     """One daily table of a vendor.
 
-    `event_time` is the column that dates a row, `retention` how long the vendor keeps a day, `lateness` how long after
-    a day's end it promises to be complete. Where `answers_reach_beyond` a day, its rows are those that `event_time`
-    says. `checks` are those that other datasets do not have, `measures` SQL aggregates of a day that the UI shows.
+    `event_time` is the column that dates a row, empty if none does; `retention` how long the vendor keeps a day, None
+    if it does not say; `lateness` how long after a day's end it promises to be complete. Where `answers_reach_beyond`
+    a day, its rows are those that `event_time` says; where its files are `of_the_day`, a row of another day is set
+    aside. `lasting` is an SQL condition of the rows that the vendor never takes back. `versions` tell, in order, which
+    of a key's rows on several days is the latest; a view shows those. `checks` are those that other datasets do not
+    have, `measures` SQL aggregates of a day that the UI shows.
     """
 
     event_time: str
-    retention: timedelta
+    retention: timedelta | None
     lateness: timedelta
     repeats: Repeats = Repeats.MERGED
     answers_reach_beyond: bool = False
+    of_the_day: bool = False
+    lasting: str = "true"
+    versions: tuple[str, ...] = ()
     checks: tuple[Check, ...] = ()
     measures: Mapping[str, str] = field(default_factory=dict[str, str])
 
@@ -167,6 +173,22 @@ class Dataset(Table):
 
     def columns(self) -> dict[str, dy.Column]:
         return {**columns_of(Partition), **super().columns()}
+
+    def views(self) -> dict[str, str]:
+        if not self.versions:
+            return super().views()
+        keys, newest = ", ".join(map(quoted, self.primary_key)), ", ".join(f"{name} desc" for name in self.versions)
+        latest = (
+            f"select * from {self.sql_name} qualify row_number() over (partition by {keys} order by {newest}, "
+            f"{PARTITION} desc) = 1"
+        )
+        return super().views() | {f"{self.table}_latest": latest}
+
+    @property
+    def retention_in_words(self) -> str:
+        if self.retention is None:
+            return "the vendor publishes none"
+        return f"the vendor deletes a day after {self.retention.days} days"
 
     def start(self, day: date) -> datetime:
         """The instant at which a partition starts."""
@@ -182,15 +204,15 @@ class Dataset(Table):
 
     def is_expired(self, day: date, now: datetime) -> bool:
         """Whether the vendor has deleted all of a day."""
-        return now >= self.end(day) + self.retention
+        return self.retention is not None and now >= self.end(day) + self.retention
 
-    def begins_to_expire(self, day: date) -> datetime:
-        """The instant from which the vendor may have deleted the first of a day's files."""
-        return self.start(day) + self.retention
+    def begins_to_expire(self, day: date, now: datetime) -> bool:
+        """Whether the vendor may have deleted the first of a day's files."""
+        return self.retention is not None and now >= self.start(day) + self.retention
 
     def telling_listing(self, day: date, before: datetime | None, now: datetime | None) -> datetime | None:
         """Which of two listings tells whether an hour without a file was quiet: the later, unless deletion began."""
-        return before if now is None or (before and now >= self.begins_to_expire(day)) else now
+        return before if now is None or (before and self.begins_to_expire(day, now)) else now
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """A day's files on their way from the vendor into the archive."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -36,15 +36,23 @@ class Delivery:
 @dataclass(frozen=True)
 class Order:
     """A day that is to be delivered: into which archive, what is stored of it, whether to fetch all of it again, and
-    whether what is stored may be given up for it."""
+    whether what is stored may be given up for it.
+
+    `to_come` are the days that the run is to deliver after it, in its order: a vendor may give several in one answer.
+    """
 
     dataset: Dataset
     day: date
-    archived: ArchivedDay
+    to_come: Sequence[date]
+    archive: Callable[[date], ArchivedDay]
     stored: Extraction | None
     refetch: bool
     force: bool
     downloads: Executor
+
+    @property
+    def archived(self) -> ArchivedDay:
+        return self.archive(self.day)
 
 
 class DailySource(Protocol):
@@ -144,6 +152,7 @@ def _nothing_left(dataset: Dataset, day: date, *, expired: bool) -> ContactAnaly
             f"{what}: the archive does not hold this day, and `source: archive` asks for nothing else.",
             "Materialize it with `source: vendor` while the vendor has it.",
         )
+    assert dataset.retention
     return RetentionExpired(
         f"{what}: past the vendor's retention of {dataset.retention.days} days, and the archive does not hold it. "
         "Nothing was asked of the vendor, and what the table holds stays.",

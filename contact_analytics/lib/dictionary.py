@@ -18,7 +18,8 @@ UTC day; histories have a row a state of an entry, from when until when it held.
 | --- | --- |
 | key | part of the primary key |
 | personal | personal data: masked in the samples that Dagster's UI shows |
-| inferred | seen or concluded, not in the vendor's documentation |
+| seen | not in the vendor's documentation; met in a real answer, or used by another client |
+| inferred | not in the vendor's documentation; concluded from what is, or assumed |
 """
 
 _VIEWS = """\
@@ -74,7 +75,7 @@ def _of_current(table: Table) -> str:
 
 def _promises(table: Table) -> Iterator[str]:
     if isinstance(table, Dataset):
-        yield f"- Retention: the vendor deletes a day after {table.retention.days} days; the archive keeps it"
+        yield f"- Retention: {table.retention_in_words}; the archive keeps it"
         yield f"- Due: {in_words(table.lateness)} after the day's end"
     else:
         yield "- Looked at once a day; what changed and changed back between two looks is not seen"
@@ -115,6 +116,8 @@ def _marks(column: dy.Column, *, key: bool) -> Iterator[str]:
         yield "key"
     if facts(column).personal:
         yield "personal"
+    if facts(column).seen:
+        yield "seen"
     if facts(column).inferred:
         yield "inferred"
 

@@ -8,7 +8,11 @@ ContactAnalyticsError               a `dagster.Failure`: the UI shows it whole
 ├── ApiUnavailable                  the API is down, busy or silent: worth another try
 │   ├── RequestTimedOut             no answer in time: a narrower request may get one
 │   ├── DownloadIncomplete          a body was cut short each time it was fetched
-│   └── AnswerIncomplete            an answer was partial, or its pages did not add up, each time it was asked for
+│   ├── AnswerIncomplete            an answer was partial, or its pages did not add up, each time it was asked for
+│   ├── ThrottledOrForbidden        403 each time, which this vendor says to callers that are too quick, too
+│   ├── ExportFailed                the vendor's export ended without a file, each time it was submitted
+│   ├── ExportTimedOut              the vendor's export did not end in time
+│   └── TenantBusy                  another process is at an export of the tenant, and the vendor takes one at a time
 ├── RetentionExpired                the vendor has deleted the day and the archive does not hold it
 ├── FileUnreadable                  an archived file is damaged
 ├── WarehouseError                  the warehouse cannot be opened or written
@@ -74,6 +78,22 @@ class DownloadIncomplete(ApiUnavailable):
 
 class AnswerIncomplete(ApiUnavailable):
     """An answer was partial, or its pages did not add up, each time it was asked for."""
+
+
+class ThrottledOrForbidden(ApiUnavailable):
+    """403 each time: this vendor says so to who asks too often, and to who has no permission."""
+
+
+class ExportFailed(ApiUnavailable):
+    """A vendor's export ended without a file each time it was submitted."""
+
+
+class ExportTimedOut(ApiUnavailable):
+    """A vendor's export did not end in time; it is taken up by the next run if it has ended by then."""
+
+
+class TenantBusy(ApiUnavailable):
+    """Another process is at an export of the tenant, and the vendor takes one at a time."""
 
 
 class RetentionExpired(ContactAnalyticsError):

@@ -57,7 +57,8 @@ class Extractor:
     ) -> Iterator[dg.AssetMaterialization]:
         """Store days one by one while the next ones are delivered; those that fail are noted in `failures`."""
         self.tried += before + len(days)
-        deliveries = ahead(lookahead, lambda day: self.deliver(day, downloads), days, _DAYS_AHEAD)
+        to_come = {day: days[place + 1 :] for place, day in enumerate(days)}
+        deliveries = ahead(lookahead, lambda day: self.deliver(day, to_come[day], downloads), days, _DAYS_AHEAD)
         for number, (day, delivery) in enumerate(deliveries, before + 1):
             progress = f"{self.dataset.table} {day}: day {number} of {before + len(days)}"
             try:
@@ -96,13 +97,15 @@ class Extractor:
         self.context.log.info(f"{self.dataset.table}: {said}")
         return sorted(changed)
 
-    def deliver(self, day: date, downloads: Executor) -> Delivery:
+    def deliver(self, day: date, to_come: Sequence[date], downloads: Executor) -> Delivery:
         """Bring a day's files into the archive, or take them from there where the vendor is not asked."""
-        expired, held = self.dataset.is_expired(day, self.now), self._archived(day)
+        expired = self.dataset.is_expired(day, self.now)
         if self.api is None or expired:
-            return from_archive(self.dataset, day, self.archived(held), expired=expired)
-        order = Order(self.dataset, day, held, self.stored.get(day), self.config.refetch, self.config.force, downloads)
-        return self.api.deliver(order)
+            return from_archive(self.dataset, day, self.archived(self._archived(day)), expired=expired)
+        stored, config = self.stored.get(day), self.config
+        return self.api.deliver(
+            Order(self.dataset, day, to_come, self._archived, stored, config.refetch, config.force, downloads)
+        )
 
     def load(self, day: date, delivery: Delivery, stored: Extraction | None, progress: str) -> dg.AssetMaterialization:
         """Store a delivered day, unless it is stored with the same content already."""

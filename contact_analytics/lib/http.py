@@ -21,6 +21,7 @@ from contact_analytics.lib.errors import (
     DownloadIncomplete,
     RequestRejected,
     RequestTimedOut,
+    ThrottledOrForbidden,
     UnexpectedAnswer,
 )
 from contact_analytics.lib.links import shown
@@ -84,10 +85,14 @@ class TryAgain(Exception):
 
 @dataclass(frozen=True)
 class Api:
-    """A vendor's API as errors name it: its name, and how to find out what is wrong with credentials."""
+    """A vendor's API as errors name it: its name, and how to find out what is wrong with credentials.
+
+    `throttles` says that it answers 403 to callers that are too quick, as to those without permission.
+    """
 
     name: str
     credentials: str
+    throttles: bool = False
 
 
 class Caller:
@@ -114,11 +119,14 @@ class Caller:
 
         return self.send("GET", url, whole, params=params, retry_timeouts=retry_timeouts)
 
-    def stream(self, url: str, consume: Callable[[httpx.Response], T]) -> T:
-        """What `consume` makes of a 2xx answer's body; it raises `CutShort` for a body that is not whole."""
+    def stream(self, url: str, consume: Callable[[httpx.Response], T], *, passed: Collection[int] = ()) -> T:
+        """What `consume` makes of a 2xx answer's body, or of another one whose status is to be passed to it.
+
+        It raises `CutShort` for a body that is not whole.
+        """
 
         def checked(response: httpx.Response) -> T:
-            if not response.is_success:
+            if not response.is_success and response.status_code not in passed:
                 response.read()
                 check(response, self._api)
             return consume(response)
@@ -131,12 +139,13 @@ class Caller:
         url: str,
         consume: Callable[[httpx.Response], T],
         *,
-        params: dict[str, str] | None = None,
+        params: dict[str, str] | httpx.QueryParams | None = None,
         headers: dict[str, str] | None = None,
         json: Any = None,
+        form: dict[str, str] | None = None,
         retry_timeouts: bool = True,
     ) -> T:
-        request = self._client.build_request(method, url, params=params, headers=headers, json=json)
+        request = self._client.build_request(method, url, params=params, headers=headers, json=json, data=form)
         tries, started = 0, monotonic()
         while True:
             tries += 1
@@ -195,6 +204,16 @@ def check(response: httpx.Response, api: Api, refused: Collection[int] = (401, 4
             ),
             busy=status == 429,
             retry_after=retry_after(response, datetime.now(UTC)),
+        )
+    if status == 403 and api.throttles:
+        raise TryAgain(
+            ThrottledOrForbidden(
+                said,
+                "Nothing stored was changed. Either another program asks this tenant's API at the same time, which "
+                f"passes: try again later. Or the permission is missing. {api.credentials}",
+                metadata,
+            ),
+            busy=True,
         )
     if status in refused:
         raise CredentialsRejected(said, api.credentials, metadata)

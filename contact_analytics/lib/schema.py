@@ -26,8 +26,11 @@ class Facts:
     In Avro's JSON encoding, `avro` is the type that wraps the value; `bare` values come without a union wrapper, and a
     `union` is a record with one nullable field a branch.
 
-    `personal` data is masked in samples; `inferred` is what the vendor does not document; `unordered` is a list whose
-    order means nothing: a history keeps it sorted.
+    In tables of texts, a `wire` name or one of `also` that ends with `*` stands for every name that begins so, and a
+    `duration` may be written as `H:MM:SS`.
+
+    `personal` data is masked in samples; `seen` is what the vendor does not document but others have met, `inferred`
+    what nobody has; `unordered` is a list whose order means nothing: a history keeps it sorted.
     """
 
     wire: str = ""
@@ -42,7 +45,9 @@ class Facts:
     union: bool = False
     unit: str = ""
     personal: bool = False
+    seen: bool = False
     inferred: bool = False
+    duration: bool = False
     unordered: bool = False
 
 

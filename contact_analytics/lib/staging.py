@@ -47,7 +47,7 @@ class Staging:
 
     def add(self, source_file: str, decoded: Decoded) -> None:
         """Stage a file; files come in the order in which the vendor made them."""
-        frame = self._of_the_day(decoded.frame)
+        frame = self._of_the_day(source_file, decoded.frame)
         if self._refused and self.dataset.repeats is Repeats.LATEST:
             newer = set(frame.select(self.dataset.primary_key).iter_rows())
             self._refused = [(key, each) for key, each in self._refused if key not in newer]
@@ -97,13 +97,18 @@ class Staging:
         for file in self._chunks:
             file.close()
 
-    def _of_the_day(self, frame: pl.DataFrame) -> pl.DataFrame:
+    def _of_the_day(self, source_file: str, frame: pl.DataFrame) -> pl.DataFrame:
         """The rows that belong to the day; one that says no time is for the schema's rules."""
-        if not self.dataset.answers_reach_beyond:
+        if not (self.dataset.answers_reach_beyond or self.dataset.of_the_day):
             return frame
         event = pl.col(self.dataset.event_time)
         start, end = self.dataset.start(self.day), self.dataset.end(self.day)
-        return frame.filter(event.is_null() | event.is_between(start, end, closed="left"))
+        is_of_day = event.is_null() | event.is_between(start, end, closed="left")
+        if self.dataset.of_the_day:
+            reason = f"its {self.dataset.event_time} is on another day, which was not asked for"
+            for row in frame.filter(~is_of_day).iter_rows(named=True):
+                self._broken.append(_set_aside(source_file, row, reason))
+        return frame.filter(is_of_day)
 
     def _flush(self) -> None:
         if not self._waiting:
@@ -150,15 +155,15 @@ class Staging:
             rules = list(failure.counts())
             for row in failure.details().to_dicts():
                 broken = [rule for rule in rules if row.pop(rule) == "invalid"]
-                number, source = row.pop("_record"), row.pop("_source_file")
                 # Rows without a key look like repetitions of each other; that they lack it is the reason.
                 reason = ", ".join(map(_in_words, [rule for rule in broken if rule != "primary_key"] or broken))
-                self._broken.append(Quarantined(source, number, reason, json.dumps(row, default=str)))
+                self._broken.append(_set_aside(row.pop("_source_file"), row, reason))
         kept = good.drop("_record")
         self.rows += kept.height
-        events = kept[self.dataset.event_time]
-        self.first_event = _earliest(self.first_event, events.min())
-        self.last_event = _latest(self.last_event, events.max())
+        if self.dataset.event_time:
+            events = kept[self.dataset.event_time]
+            self.first_event = _earliest(self.first_event, events.min())
+            self.last_event = _latest(self.last_event, events.max())
         return kept
 
 
@@ -170,6 +175,10 @@ def _with_provenance(schema: type[dy.Schema]) -> type[dy.Schema]:
         "source_file": dy.String(nullable=True, alias="_source_file"),
     }
     return types.new_class(f"Staged{schema.__name__}", (schema,), exec_body=lambda namespace: namespace.update(columns))
+
+
+def _set_aside(source_file: str, row: dict[str, Any], reason: str) -> Quarantined:
+    return Quarantined(source_file, row.pop("_record"), reason, json.dumps(row, default=str))
 
 
 def _later(before: Any, value: Any) -> Any:

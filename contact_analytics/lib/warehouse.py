@@ -132,11 +132,13 @@ class DayReplacement:
         write_extraction(self.connection, self.dataset, self.day, extraction)
 
     def _lost(self) -> int:
-        """How many of the rows that were stored are not there any more."""
+        """How many of the rows that were stored are not there any more, nor on another day if they may move."""
         keys = ", ".join(map(quoted, self.dataset.primary_key))
-        now = f"(select {keys} from {self.dataset.sql_name} where {PARTITION} = ?)"
+        kept = "true" if self.dataset.versions else f"{PARTITION} = $day"
         [(lost,)] = self.connection.execute(
-            f"select count(*) from temp.held anti join {now} using ({keys})", [self.day]
+            f"select count(*) from temp.held anti join (select {keys} from {self.dataset.sql_name} where {kept} "
+            f"or {PARTITION} = $day) using ({keys})",
+            {"day": self.day},
         ).fetchall()
         return lost
 
@@ -147,7 +149,7 @@ def replacing(connection: DuckDBPyConnection, dataset: Dataset, day: date, run_i
     with transaction(connection):
         if dataset.repeats is Repeats.LATEST:
             keys = ", ".join(map(quoted, dataset.primary_key))
-            held = f"select {keys} from {dataset.sql_name} where {PARTITION} = ?"
+            held = f"select {keys} from {dataset.sql_name} where {PARTITION} = ? and ({dataset.lasting})"
             connection.execute(f"create or replace temp table held as {held}", [day])
         connection.execute(f"delete from {dataset.sql_name} where {PARTITION} = ?", [day])
         yield DayReplacement(connection, dataset, day, run_id)
@@ -174,9 +176,9 @@ def _roll_back(connection: DuckDBPyConnection) -> None:
 
 
 def _check_not_worse(dataset: Dataset, day: date, stored: Extraction, new: Extraction, lost: int) -> None:
-    counts = [("rows", stored.rows, new.rows)]
+    counts = list[tuple[str, int, int]]()
     if dataset.repeats is Repeats.MERGED:  # Of answers that stand for those before them, fewer may hold as much.
-        counts.insert(0, ("files", stored.files, new.files))
+        counts = [("files", stored.files, new.files), ("rows", stored.rows, new.rows)]
     less = [f"{was:,} {what} are stored and {now:,} would replace them" for what, was, now in counts if now < was]
     if lost:
         less.append(f"{lost:,} of the stored rows would be gone")

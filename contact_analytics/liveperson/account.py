@@ -4,20 +4,21 @@ import re
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
-import dagster as dg
 import httpx
 from pydantic import Field
 
+from contact_analytics.lib.auth import SameSite
 from contact_analytics.lib.errors import ConfigurationError
-from contact_analytics.lib.http import TIMEOUT, Api, Caller, RetryRule, Tally, quiet_logs
+from contact_analytics.lib.http import Api, Caller, Tally
 from contact_analytics.lib.links import check_scheme
-from contact_analytics.liveperson.auth import ClientCredentials, OAuth1, SameSite
+from contact_analytics.lib.resource import ApiResource
+from contact_analytics.liveperson.auth import ClientCredentials, OAuth1
 from contact_analytics.liveperson.domain import Domain
 
 _ACCOUNT = re.compile(r"[a-zA-Z0-9_]{1,20}")
 
 
-class LivePersonResource(dg.ConfigurableResource[None]):
+class LivePersonResource(ApiResource):
     """One account of LivePerson's; each API is a resource of its own with the same credentials."""
 
     account_id: str = Field(default="", description="LivePerson account (LIVEPERSON_ACCOUNT_ID).")
@@ -28,15 +29,6 @@ class LivePersonResource(dg.ConfigurableResource[None]):
     client_id: str = Field(default="", repr=False, description="OAuth 2.0: client id; used where there is no app key.")
     client_secret: str = Field(default="", repr=False, description="OAuth 2.0: client secret.")
     domain_url: str = Field(default="https://api.liveperson.net", description="Base URL of the domain lookup.")
-    retry_wait_seconds: float = Field(default=1, ge=0, description="Unit of the waits between tries, in seconds.")
-
-    @property
-    def rule(self) -> RetryRule:
-        return RetryRule(unit=self.retry_wait_seconds)
-
-    def transport(self) -> httpx.BaseTransport | None:
-        """How requests travel, instead of httpx's own way, which goes through the environment's proxies."""
-        return None
 
     @contextmanager
     def client(self, base_url: Callable[[Domain], str], api: Api) -> Generator[httpx.Client]:
@@ -44,18 +36,12 @@ class LivePersonResource(dg.ConfigurableResource[None]):
 
         Raises `ConfigurationError` before any request if a setting is missing.
         """
-        quiet_logs()
         self._check_account()
-        with self._plain_client() as anonymous:
+        with self.open_client() as anonymous:
             domain = Domain(Caller(anonymous, api, self.rule, Tally()), self.domain_url, self.account_id)
             auth, url = self._auth(domain), base_url(domain)
-            with self._plain_client(auth=SameSite(auth, url), base_url=url) as client:
+            with self.open_client(auth=SameSite(auth, url), base_url=url) as client:
                 yield client
-
-    def _plain_client(self, auth: httpx.Auth | None = None, base_url: str = "") -> httpx.Client:
-        # Plain http is loopback, which no proxy can reach.
-        mounts = {"http://": None}
-        return httpx.Client(auth=auth, base_url=base_url, transport=self.transport(), mounts=mounts, timeout=TIMEOUT)
 
     def _check_account(self) -> None:
         if not self.account_id:

@@ -6,12 +6,14 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
+from contact_analytics.sandbox.app import utc_now
+from contact_analytics.sandbox.khoros_care import STORAGE, KhorosCare
 from contact_analytics.sandbox.liveperson import LivePerson
 from contact_analytics.sandbox.liveperson_account_config import LivePersonAccountConfig
-from contact_analytics.sandbox.liveperson_app import utc_now
 from contact_analytics.sandbox.liveperson_data_access import LivePersonDataAccess
 from contact_analytics.sandbox.liveperson_messaging import LivePersonMessaging
-from contact_analytics.sandbox.serve import environment, serve
+from contact_analytics.sandbox.nice_cxone import NiceCxone
+from contact_analytics.sandbox.serve import CALL_INTERVAL_SECONDS, CALLS_PER_MINUTE, App, environment, serve
 
 
 def main() -> None:
@@ -31,7 +33,13 @@ def main() -> None:
         LivePersonMessaging(**common),
         LivePersonAccountConfig(**common, changing=True),
     )
-    serve({"/": liveperson}, options.port, _announce, with_parent=options.with_parent)
+    khoros_care = KhorosCare(**common, calls_per_minute=CALLS_PER_MINUTE)
+    # A little shorter than the client's: requests need not arrive as far apart as they are sent.
+    nice_cxone = NiceCxone(**common, interval=CALL_INTERVAL_SECONDS * 0.9)
+    apps: dict[str, App] = {"/": liveperson}
+    apps |= dict.fromkeys((f"{khoros_care.base_path}/", STORAGE), khoros_care)
+    apps |= dict.fromkeys(nice_cxone.prefixes, nice_cxone)
+    serve(apps, options.port, _announce, with_parent=options.with_parent)
 
 
 def _announce(url: str) -> None:

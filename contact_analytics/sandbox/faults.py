@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from contact_analytics.sandbox import json_faults
+from contact_analytics.sandbox import export_faults, json_faults
 
 
 @dataclass
@@ -24,7 +24,7 @@ class Fault:
     value: Any = None
 
     def __post_init__(self) -> None:
-        if self.kind not in ANSWERS.keys() | FILES | json_faults.KINDS:
+        if self.kind not in ANSWERS.keys() | FILES | json_faults.KINDS | export_faults.KINDS:
             raise ValueError(f"no such kind of fault: {self.kind}")
 
 

@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 import httpx
 
 from contact_analytics.sandbox import json_faults
-from contact_analytics.sandbox.liveperson_app import Answer, LivePersonApp
+from contact_analytics.sandbox.app import Answer
+from contact_analytics.sandbox.liveperson_app import LivePersonApp
 from contact_analytics.sandbox.liveperson_brand import Brand
 from contact_analytics.sandbox.liveperson_entities import Entity, daily_changes, entities, new_entity, written
 

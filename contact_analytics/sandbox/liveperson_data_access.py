@@ -8,7 +8,8 @@ from typing import Any, ClassVar, Literal
 import httpx
 
 from contact_analytics.sandbox import faults
-from contact_analytics.sandbox.liveperson_app import LOOPBACK, Answer, LivePersonApp
+from contact_analytics.sandbox.app import LOOPBACK, Answer
+from contact_analytics.sandbox.liveperson_app import LivePersonApp
 from contact_analytics.sandbox.liveperson_brand import HOUR, Brand
 from contact_analytics.sandbox.liveperson_files import DATASETS, Dataset, HourFile, HourFiles
 from contact_analytics.sandbox.liveperson_schema import avro_schema

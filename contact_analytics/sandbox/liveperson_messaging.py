@@ -9,8 +9,9 @@ import httpx
 
 from contact_analytics.sandbox import json_faults, liveperson_search
 from contact_analytics.sandbox import liveperson_sdes as attributes
+from contact_analytics.sandbox.app import Answer
 from contact_analytics.sandbox.faults import search_failed
-from contact_analytics.sandbox.liveperson_app import Answer, LivePersonApp
+from contact_analytics.sandbox.liveperson_app import LivePersonApp
 from contact_analytics.sandbox.liveperson_brand import DAY, Brand
 from contact_analytics.sandbox.liveperson_conversation_info import CONTAINERS, record
 from contact_analytics.sandbox.liveperson_conversations import EPOCH, Conversations, Life, Story

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from contact_analytics.sandbox.liveperson_app import Answer
+from contact_analytics.sandbox.app import Answer
 from contact_analytics.sandbox.liveperson_brand import DAY
 from contact_analytics.sandbox.liveperson_conversation_info import CONTAINERS, DEFAULT
 

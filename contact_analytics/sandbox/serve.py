@@ -16,14 +16,20 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
+from contact_analytics.sandbox.khoros_care import KhorosCare
 from contact_analytics.sandbox.liveperson_data_access import LivePersonDataAccess
+from contact_analytics.sandbox.nice_cxone import NiceCxone
 
 App = Callable[[httpx.Request], httpx.Response]
 
 
+# How much quicker than the vendors the sandbox is served: a month of theirs takes hours.
+CALLS_PER_MINUTE, CALL_INTERVAL_SECONDS, POLL_SECONDS = 6000, 0.5, 0.05
+
+
 def environment(url: str) -> dict[str, str]:
-    """The environment variables that point the product at the sandbox."""
-    of = LivePersonDataAccess
+    """The environment variables that point the product at the sandbox, and make it as quick as the sandbox is."""
+    of, care, cxone = LivePersonDataAccess, KhorosCare, NiceCxone
     return {
         "LIVEPERSON_ACCOUNT_ID": of.account_id,
         "LIVEPERSON_APP_KEY": of.app_key,
@@ -34,6 +40,18 @@ def environment(url: str) -> dict[str, str]:
         "LIVEPERSON_CLIENT_SECRET": of.client_secret,
         "LIVEPERSON_DATA_ACCESS_URL": url,
         "LIVEPERSON_DOMAIN_URL": url,
+        "KHOROS_CARE_URL": f"{url}{care.base_path}",
+        "KHOROS_CARE_COMPANY_KEY": care.company_key,
+        "KHOROS_CARE_USERNAME": care.username,
+        "KHOROS_CARE_PASSWORD": care.password,
+        "KHOROS_CARE_CALLS_PER_MINUTE": f"{CALLS_PER_MINUTE}",
+        "KHOROS_CARE_POLL_SECONDS": f"{POLL_SECONDS}",
+        "NICE_CXONE_URL": url,
+        "NICE_CXONE_ACCESS_KEY_ID": cxone.access_key_id,
+        "NICE_CXONE_ACCESS_KEY_SECRET": cxone.access_key_secret,
+        "NICE_CXONE_ISSUER_URL": url,
+        "NICE_CXONE_CALL_INTERVAL_SECONDS": f"{CALL_INTERVAL_SECONDS}",
+        "NICE_CXONE_POLL_SECONDS": f"{POLL_SECONDS}",
     }
 
 

@@ -205,3 +205,25 @@ def test_a_day_without_files_has_no_frames() -> None:
     staging, rows = staged()
     assert rows == []
     assert (staging.rows, staging.first_event) == (0, None)
+
+
+def test_a_row_of_another_day_is_set_aside_where_files_are_of_the_day() -> None:
+    """An answer for this day alone that holds another day's row is a riddle: nothing of it is dropped."""
+    dataset = replace(LATEST, of_the_day=True)
+    rows = [
+        {"id": "here", "placed_at": NOON},
+        {"id": "there", "placed_at": NOON + timedelta(days=1)},
+        {"id": "before", "placed_at": NOON - timedelta(days=1)},
+    ]
+    staging, found = staged(decoded(*rows), dataset=dataset)
+    assert [row["id"] for row in found] == ["here"]
+    assert [each.record for each in staging.quarantine] == [2, 3]
+    assert all(each.reason.startswith("its placed_at is on another day") for each in staging.quarantine)
+    assert [json.loads(each.raw)["id"] for each in staging.quarantine] == ["there", "before"]
+
+
+def test_a_table_without_times_has_no_events() -> None:
+    """Its rows are loaded as any others."""
+    staging, found = staged(decoded({"id": "a"}), dataset=replace(VISITS, event_time=""))
+    assert len(found) == 1
+    assert (staging.first_event, staging.last_event) == (None, None)

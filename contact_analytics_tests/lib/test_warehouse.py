@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import pytest
 from duckdb import DuckDBPyConnection
 
 from contact_analytics import settings
-from contact_analytics.lib.dataset import Dataset, describe
+from contact_analytics.lib.dataset import Dataset, Repeats, describe
 from contact_analytics.lib.errors import (
     ConfigurationError,
     DayHeldBack,
@@ -351,3 +352,36 @@ def test_a_connection_is_closed_after_an_exception(warehouse: WarehouseResource)
     with another_process(code, warehouse.database):
         pass
     assert stored(warehouse) == []
+
+
+def test_rows_that_the_vendor_may_take_back_hold_nothing_back(warehouse: WarehouseResource) -> None:
+    """An order that is not placed moves to another day when it is; one that was placed must stay."""
+    moving = replace(ORDERS, repeats=Repeats.LATEST, lasting="placed_at is not null")
+    placed = datetime(2024, 5, 1, tzinfo=UTC)
+    load(warehouse, frame("a", placed_at=placed), frame("b"), dataset=moving)
+    load(warehouse, frame("a", placed_at=placed), dataset=moving)
+    assert stored(warehouse) == ["a"]
+    with pytest.raises(DayHeldBack, match="1 of the stored rows would be gone"):
+        load(warehouse, frame("c", placed_at=placed), dataset=moving)
+    assert stored(warehouse) == ["a"]
+
+
+def test_a_row_that_is_on_another_day_is_not_lost(warehouse: WarehouseResource) -> None:
+    """Where rows may move between days; elsewhere the same key on another day is another row."""
+    moving = replace(ORDERS, repeats=Repeats.LATEST, versions=("placed_at",))
+    load(warehouse, frame("a", "b"), dataset=moving)
+    load(warehouse, frame("b"), dataset=moving, day=NEXT)
+    load(warehouse, frame("a"), dataset=moving)
+    assert stored(warehouse) == ["a", "b"]
+    with pytest.raises(DayHeldBack):
+        load(warehouse, frame("c"), dataset=replace(ORDERS, repeats=Repeats.LATEST), day=NEXT)
+
+
+def test_the_latest_of_a_key_over_all_days_has_a_view(warehouse: WarehouseResource) -> None:
+    """By what the dataset says tells versions apart, then by the day."""
+    versioned = replace(ORDERS, repeats=Repeats.LATEST, versions=("placed_at",))
+    early, late = datetime(2024, 5, 1, tzinfo=UTC), datetime(2024, 5, 9, tzinfo=UTC)
+    load(warehouse, frame("a", placed_at=late, amount=1), frame("b", amount=2), dataset=versioned)
+    load(warehouse, frame("a", placed_at=early, amount=3), frame("b", amount=4), dataset=versioned, day=NEXT)
+    latest = query(warehouse, "select id, amount, partition_date from test.order_latest order by id")
+    assert latest == [("a", 1, DAY), ("b", 4, NEXT)]

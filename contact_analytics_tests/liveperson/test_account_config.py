@@ -41,15 +41,15 @@ def ask(
 class Odd(LivePersonAccountConfig):
     """A vendor whose lists are answered with something else."""
 
-    answer: Callable[[httpx.Request], httpx.Response]
+    given: Callable[[httpx.Request], httpx.Response]
 
     def _list(self, request: httpx.Request, kind: str) -> httpx.Response:
-        return self.answer(request)
+        return self.given(request)
 
 
 def odd(answer: httpx.Response | Callable[[httpx.Request], httpx.Response]) -> Odd:
     app = Odd(scale=0.1)
-    app.answer = answer if callable(answer) else lambda _: answer
+    app.given = answer if callable(answer) else lambda _: answer
     return app
 
 

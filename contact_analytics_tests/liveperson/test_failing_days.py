@@ -78,7 +78,7 @@ def test_days_past_retention_do_not_keep_others_of_a_range_from_loading(place: P
     assert not hours.passed
     assert str(partly) in named
     assert str(kept) in named
-    assert (str(whole) in named) is (now >= survey.DATASET.begins_to_expire(whole))
+    assert (str(whole) in named) is survey.DATASET.begins_to_expire(whole, now)
 
 
 def test_a_stored_day_that_the_vendor_lists_no_more_keeps_its_rows(place: Place) -> None:

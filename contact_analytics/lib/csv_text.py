@@ -1,0 +1,127 @@
+"""CSV as vendors write it: records by their bytes, and columns of text by the names of the header.
+
+Fields are separated by commas and may be quoted, with doubled quotes, commas and line ends inside. What is regular is
+read columnar; a file with records of another length, or bytes that are not UTF-8, is read record by record, and only
+those records are refused.
+"""
+
+import csv
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from io import BytesIO
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
+
+from contact_analytics.lib.bodies import CutShort
+from contact_analytics.lib.dataset import Rejected
+from contact_analytics.lib.text_table import Texts
+
+_BOM = b"\xef\xbb\xbf"
+_ENDS = b"\r\n"
+_BLOCK_BYTES = 8 << 20
+# A comment may be longer than the 128 KiB that Python takes for a field unless told otherwise.
+_LONGEST_FIELD = 1 << 30
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record: its bytes with the line end, and its fields; bytes that are not UTF-8 are lone surrogates there."""
+
+    raw: bytes
+    fields: list[str]
+
+    @property
+    def is_utf8(self) -> bool:
+        return all(field.isascii() or field.encode(errors="replace").decode() == field for field in self.fields)
+
+
+def records(lines: Iterable[bytes]) -> Iterator[Record]:
+    """The records of a file, header included, blank lines left out. Raises `CutShort` if it ends within a record."""
+    csv.field_size_limit(_LONGEST_FIELD)
+    taken, is_over, width = list[bytes](), False, 0
+
+    def texts() -> Iterator[str]:
+        nonlocal is_over
+        for number, line in enumerate(lines):
+            taken.append(line if number else line.removeprefix(_BOM))
+            yield taken[-1].decode("utf-8", "surrogateescape")
+        is_over = True
+
+    reader = csv.reader(texts())
+    while True:
+        try:
+            fields = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise CutShort(f"it is no CSV: {error}") from error
+        raw = b"".join(taken)
+        taken.clear()
+        width = width or len(fields)
+        # The reader asks for no line beyond a record's end, so one that met the file's end has none.
+        if is_over or (len(fields) < width and not raw.endswith((b"\n", b"\r"))):
+            raise CutShort("it ends within a record")
+        if fields:
+            yield Record(raw, fields)
+
+
+def read_csv(text: bytes) -> Texts:
+    """The columns of a file; a file without a header has none."""
+    found = records(BytesIO(text))
+    try:
+        header = next(found, None)
+    except CutShort as error:
+        return Texts([], pl.DataFrame(), [], [Rejected(1, f"record: {error}", text)])
+    if header is None:
+        return Texts([], pl.DataFrame(), [], [])
+    body = text.removeprefix(_BOM).lstrip(_ENDS)[len(header.raw) :]
+    try:
+        # Arrow closes quotes at the end of a file by itself.
+        if body.count(b'"') % 2 == 0:
+            frame = _columns(body, len(header.fields))
+            return Texts(header.fields, frame, range(1, frame.height + 1), [])
+    except pa.ArrowInvalid:
+        pass
+    return _read_singly(header.fields, found)
+
+
+def _read_singly(header: list[str], found: Iterator[Record]) -> Texts:
+    good, numbers, rejected, number = list[bytes](), list[int](), list[Rejected](), 0
+    try:
+        for number, record in enumerate(found, 1):
+            if len(record.fields) != len(header):
+                reason = f"record: it has {len(record.fields)} fields, the header {len(header)}"
+                rejected.append(Rejected(number, reason, record.raw))
+            elif not record.is_utf8:
+                rejected.append(Rejected(number, "record: text that is not UTF-8", record.raw))
+            else:
+                good.append(record.raw.rstrip(_ENDS) + b"\n")
+                numbers.append(number)
+    except CutShort as error:
+        rejected.append(Rejected(number + 1, f"record: {error}", b""))
+    return Texts(header, _columns(b"".join(good), len(header)), numbers, rejected)
+
+
+def _columns(body: bytes, width: int) -> pl.DataFrame:
+    """The columns of records by their places. Raises `pyarrow.ArrowInvalid` for a record of another length."""
+    names = [str(place) for place in range(width)]
+    if not body.strip(_ENDS):
+        return pl.DataFrame(schema=dict.fromkeys(names, pl.String))
+    table = arrow_csv.read_csv(
+        pa.BufferReader(body),
+        read_options=arrow_csv.ReadOptions(column_names=names, use_threads=False, block_size=_block(body)),
+        parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
+        convert_options=arrow_csv.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
+        ),
+    )
+    frame = pl.from_arrow(table)
+    assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
+def _block(body: bytes) -> int:
+    """The bytes to read at a time: a record must fit."""
+    return max(_BLOCK_BYTES, len(body)) if len(body) < 1 << 30 else 1 << 30

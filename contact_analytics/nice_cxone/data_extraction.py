@@ -1,0 +1,265 @@
+"""NICE CXone Data Extraction: an entity's rows over days, exported as CSV.
+
+Source: NICE's help and API pages. Statuses, ids and dates come in several forms there and at clients in production;
+what is inferred is said where it is used.
+"""
+
+import json
+import re
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta
+from time import monotonic
+from typing import Any
+
+import httpx
+from pydantic import Field
+
+from contact_analytics.lib.auth import BearerToken, SameSite
+from contact_analytics.lib.delivery import Delivery, Order
+from contact_analytics.lib.errors import ConfigurationError, ContactAnalyticsError, UnexpectedAnswer
+from contact_analytics.lib.exported_files import DEAD, spooled
+from contact_analytics.lib.exports import Export, Exports, Polling, State, Status
+from contact_analytics.lib.http import Caller, RetryRule, Tally, check, excerpt
+from contact_analytics.lib.links import check_scheme, followed, shown
+from contact_analytics.lib.resource import ApiResource
+from contact_analytics.lib.tenant import Pace, Submitted, Tenant
+from contact_analytics.nice_cxone.access import API, TOKENS, Issuer, by_access_key, url_of_area
+from contact_analytics.nice_cxone.entities import Entity, NiceCxoneConfig, version_of
+from contact_analytics.nice_cxone.window import Window, files_of, store
+
+ISSUER_URL = "https://cxone.niceincontact.com"
+_JOBS = "/data-extraction/v1/jobs"
+_JOB_ID = re.compile(r"[\w.:-]{1,200}")
+_STATES = {
+    "running": State.RUNNING,
+    "succeeded": State.DONE,
+    "success": State.DONE,
+    "failed": State.FAILED,
+    "cancelled": State.REFUSED,
+    "canceled": State.REFUSED,
+    "expired": State.GONE,
+}
+
+
+class NiceCxoneDataExtractionResource(ApiResource):
+    """The Data Extraction API of one tenant."""
+
+    url: str = Field(default="", description="Root of the API (NICE_CXONE_URL); by the area, or found out, if not set.")
+    area: str = Field(default="", description="The tenant's area, such as na1, eu1 or au1 (NICE_CXONE_AREA).")
+    access_key_id: str = Field(default="", repr=False, description="Access key (NICE_CXONE_ACCESS_KEY_ID).")
+    access_key_secret: str = Field(default="", repr=False, description="Its secret (NICE_CXONE_ACCESS_KEY_SECRET).")
+    client_id: str = Field(default="", repr=False, description="OAuth client, where there is one beside the key.")
+    client_secret: str = Field(default="", repr=False, description="The OAuth client's secret.")
+    issuer_url: str = Field(default=ISSUER_URL, description="Where OAuth clients get tokens (NICE_CXONE_ISSUER_URL).")
+    versions: str = Field(default="", description="JSON object of versions by entity (NICE_CXONE_VERSIONS).")
+    call_interval_seconds: float = Field(default=31, ge=0, description="Between two exports of the tenant, in seconds.")
+    poll_seconds: float = Field(default=10, ge=0, description="Between two looks at an export, in seconds.")
+    deadline_minutes: float = Field(default=30, gt=0, description="How long an export may take.")
+    days_an_export: int = Field(default=14, ge=1, le=14, description="Days that are asked for in one export.")
+    tenant_folder: str = Field(default="", description="Folder in which processes share what they ask of the tenant.")
+
+    @contextmanager
+    def connect(self, entity: Entity, config: NiceCxoneConfig) -> Generator["DataExtraction"]:
+        """The API, ready to be asked. Raises `ConfigurationError` before any request if a setting is missing."""
+        self._check()
+        version = version_of(entity, config, self.versions)
+        with self.open_client() as anonymous:
+            auth, url = self._placed(Caller(anonymous, TOKENS, self.rule, Tally()))
+            tenant = Tenant(
+                self.tenant_folder, "nice_cxone", f"{url} {self.access_key_id}", Pace(1, self.call_interval_seconds)
+            )
+
+            def take_turn(request: httpx.Request) -> None:
+                if request.method == "POST" and request.url.path == _JOBS:
+                    tenant.take_turn()
+
+            with self.open_client(SameSite(auth, url), url, take_turn) as client:
+                polling = Polling(self.poll_seconds, 1, self.poll_seconds, 60 * self.deadline_minutes)
+                # Each try waits for the tenant's turn as well; the retries are to outlast another user's export.
+                rule = RetryRule(self.retry_wait_seconds, busy_waits=(1, 2, 4, 8, 16), total_seconds=600)
+                exports = Exports(tenant, polling, one_at_a_time=True)
+                yield DataExtraction(client, anonymous, rule, exports, entity, version, self.days_an_export)
+
+    def _placed(self, caller: Caller) -> tuple[BearerToken, str]:
+        """How requests get their token, and the root of the API."""
+        key = self.access_key_id, self.access_key_secret
+        url = self.url or (url_of_area(self.area) if self.area else "")
+        url = check_scheme(url, "NICE_CXONE_URL") if url else ""
+        if not self.client_id:
+            return BearerToken(lambda: by_access_key(url, *key), TOKENS), url
+        issuer = Issuer(self.issuer_url, (self.client_id, self.client_secret), key, caller)
+        return BearerToken(issuer.token_request, TOKENS), url or issuer.api_url()
+
+    def _check(self) -> None:
+        needed = {
+            "NICE_CXONE_ACCESS_KEY_ID": self.access_key_id,
+            "NICE_CXONE_ACCESS_KEY_SECRET": self.access_key_secret,
+        }
+        if self.client_id or self.client_secret:
+            needed |= {"NICE_CXONE_CLIENT_ID": self.client_id, "NICE_CXONE_CLIENT_SECRET": self.client_secret}
+        else:
+            needed["NICE_CXONE_URL or NICE_CXONE_AREA"] = self.url or self.area
+        if missing := [name for name, value in needed.items() if not value]:
+            raise ConfigurationError(
+                f"NICE CXone's settings are not complete: {', '.join(missing)} not set.",
+                "Set them (see .env.example) and restart.",
+            )
+
+
+class DataExtraction:
+    """The API's methods for one entity, over one open client."""
+
+    def __init__(
+        self,
+        client: httpx.Client,
+        storage: httpx.Client,
+        rule: RetryRule,
+        exports: Exports,
+        entity: Entity,
+        version: str,
+        days_an_export: int,
+    ) -> None:
+        self._client, self._storage, self._rule, self._exports = client, storage, rule, exports
+        self._entity, self._version, self._days_an_export = entity, version, days_an_export
+        # What became of each day: when it was asked for, or why it failed. Days that follow share an export.
+        self._outcomes: dict[date, datetime | ContactAnalyticsError] = {}
+
+    def deliver(self, order: Order) -> Delivery:
+        """A UTC day in the archive, from an export of it and of the days after it that are to be delivered too."""
+        started, delivery = monotonic(), Delivery([])
+        before = files_of(order.archived)
+        if order.day not in self._outcomes:
+            days = _together([order.day, *order.to_come], self._days_an_export)
+            try:
+                self._outcomes |= self.export(days, order, delivery.tally)
+            except ContactAnalyticsError as error:
+                self._outcomes |= dict.fromkeys(days, error)
+        outcome = self._outcomes[order.day]
+        if isinstance(outcome, ContactAnalyticsError):
+            raise outcome
+        delivery.files = files_of(order.archived)
+        delivery.downloaded = int(delivery.files != before)
+        delivery.listed_at = outcome
+        delivery.seconds["download"] = monotonic() - started
+        return delivery
+
+    def export(self, days: Sequence[date], order: Order, tally: Tally) -> dict[date, datetime]:
+        """Bring days into the archive by one export, and tell when each was asked for.
+
+        An export of an earlier run's that is still to be had is taken up; those of the days that it holds are told.
+        """
+        window = Window(days[0], days[-1] + timedelta(days=1))
+        request = {
+            "entityName": self._entity.name,
+            "version": self._version,
+            "startDate": str(window.first),
+            "endDate": str(window.end),
+        }
+
+        def is_served_by(other: Mapping[str, str]) -> bool:
+            same = all(other.get(name) == request[name] for name in ("entityName", "version"))
+            return same and Window.of(other).holds(order.day)
+
+        def fetch(submitted: Submitted, link: str) -> dict[date, datetime]:
+            held = [day for day in days if Window.of(submitted.request).holds(day)]
+            self._download(submitted, link, held, order, tally)
+            return dict.fromkeys(held, submitted.submitted_at)
+
+        return self._exports.fetch(
+            Export(
+                what=f"NICE CXone {self._entity.name} version {self._version}, {window.first} to {days[-1]}",
+                request=request,
+                is_served_by=is_served_by,
+                submit=lambda: {"jobId": self.create_job(request, tally)},
+                status=lambda submitted: self.job_status(submitted.ticket["jobId"], tally),
+                fetch=fetch,
+            )
+        )
+
+    def create_job(self, request: Mapping[str, str], tally: Tally) -> str:
+        """Submit an export; its id. The call waits for the tenant's turn."""
+
+        def accepted(response: httpx.Response) -> str:
+            response.read()
+            check(response, API)
+            return _job_id(response)
+
+        return self._caller(tally).send("POST", _JOBS, accepted, json=dict(request))
+
+    def job_status(self, job_id: str, tally: Tally) -> Status:
+        """How an export is; with a link to its file, which is good for 30 seconds, when it is done."""
+        answer = self._caller(tally).get(f"{_JOBS}/{job_id}", accept=lambda response: response.status_code == 404)
+        if answer.status_code == 404:
+            return Status(State.GONE, "the vendor does not know the export any more")
+        job = _job(answer)
+        word, result = job.get("status"), _object(job.get("result"))
+        state = _STATES.get(str(word).strip().casefold(), State.RUNNING)
+        said = " ".join(filter(None, (_text(word) or "no status", *(_text(result.get(name)) for name in _WORDS))))
+        link = _text(result.get("url")) or _text(job.get("url"))
+        if state is State.DONE and not link:
+            return Status(State.RUNNING, f"{said} without a link")
+        return Status(state, said, followed(link, self._client.base_url, API.name) if state is State.DONE else "")
+
+    def _download(self, submitted: Submitted, link: str, days: Sequence[date], order: Order, tally: Tally) -> None:
+        def keep(response: httpx.Response) -> None:
+            with spooled(response) as file:
+                store(self._entity, submitted, shown(link), file, days, order.archive)
+
+        # Storage knows the file by the link's signature, and refuses a second kind of credentials.
+        Caller(self._storage, API, self._rule, tally).stream(link, keep, passed=DEAD)
+
+    def _caller(self, tally: Tally) -> Caller:
+        return Caller(self._client, API, self._rule, tally)
+
+
+# Where the vendor says why an export failed.
+_WORDS = ("errorMessage", "messageError")
+
+
+def _together(days: Sequence[date], most: int) -> list[date]:
+    """The days from the first on that follow each other, up to as many as an export may hold."""
+    for place, day in enumerate(days):
+        if place == most or day != days[0] + timedelta(days=place):
+            return list(days[:place])
+    return list(days)
+
+
+def _job_id(response: httpx.Response) -> str:
+    """The id in an answer: a JSON string, the bare text, or a field of an object."""
+    text = response.text.strip()
+    try:
+        answer = json.loads(text)
+    except ValueError:
+        answer = text
+    found = answer.get("jobId") or answer.get("id") if isinstance(answer, dict) else answer
+    if not isinstance(found, str) or not _JOB_ID.fullmatch(found):
+        raise _unexpected(response, "no job id")
+    return found
+
+
+def _job(response: httpx.Response) -> dict[str, Any]:
+    """What an answer says of a job, with or without the object around it."""
+    try:
+        answer = response.json()
+    except (ValueError, RecursionError):
+        answer = None
+    if not isinstance(answer, dict):
+        raise _unexpected(response, "no job status")
+    return _object(answer.get("jobStatus")) or answer
+
+
+def _unexpected(response: httpx.Response, lacks: str) -> UnexpectedAnswer:
+    return UnexpectedAnswer(
+        f"{API.name}: {shown(response.request.url)} was answered {response.status_code} with {lacks}: "
+        f"{excerpt(response)}",
+        "Nothing of it was kept. A proxy or a login page may stand in between: check NICE_CXONE_URL and the network.",
+    )
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: Any) -> str:
+    return value.strip() if isinstance(value, str) else ""
