@@ -15,7 +15,7 @@ MESSAGING_CRON = "10 0 * * *"
 # Khoros' and NICE's data is there half an hour after a day's end.
 KHOROS_CARE_CRON, NICE_CXONE_CRON = "40 0 * * *", "45 0 * * *"
 # Evaluations are reviewed and disputed for days; one export of NICE's holds two weeks.
-LOOK_BACK_DAYS = round(number("NICE_CXONE_LOOK_BACK_DAYS", 13))
+LOOK_BACK_DAYS = max(0, round(number("NICE_CXONE_LOOK_BACK_DAYS", 13)))
 
 
 def last_days(

@@ -45,7 +45,7 @@ defs = dg.Definitions(
     executor=dg.in_process_executor,
     resources={
         "archive": ArchiveResource(root=settings.path("CONTACT_ANALYTICS_ARCHIVE", "data/archive")),
-        "warehouse": WarehouseResource(database=settings.WAREHOUSE),
+        "warehouse": WarehouseResource(database=settings.warehouse()),
         **liveperson.RESOURCES,
         **khoros_care.RESOURCES,
         **nice_cxone.RESOURCES,

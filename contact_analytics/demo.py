@@ -19,6 +19,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -174,8 +175,9 @@ def _home(folder: Path) -> Path:
 def _print_tables(spent: dict[str, float]) -> None:
     from contact_analytics.lib.warehouse import WarehouseResource
 
-    table = Table("table", "rows", "days", "files", "MB", "seconds", "rows/s")
-    table.columns[0].no_wrap = True
+    table = Table("table", "rows", "days", "files", "MB", "s", box=box.SIMPLE)
+    for column in table.columns:
+        column.no_wrap = True
     for column in table.columns[1:]:
         column.justify = "right"
     with WarehouseResource(database=os.environ["CONTACT_ANALYTICS_WAREHOUSE"]).get_connection() as connection:
@@ -184,9 +186,8 @@ def _print_tables(spent: dict[str, float]) -> None:
             "where state in ('loaded', 'empty') group by dataset order by dataset"
         ).fetchall()
     for name, count, days, files, megabytes in rows:
-        seconds = spent.get(name, 0.0)
-        rate = f"{count / seconds:,.0f}" if seconds else ""
-        table.add_row(name, f"{count:,}", f"{days}", f"{files:,}", f"{megabytes:,.1f}", f"{seconds:.1f}", rate)
+        seconds = f"{spent.get(name, 0.0):.1f}"
+        table.add_row(name, f"{count:,}", f"{days}", f"{files:,}", f"{megabytes:,.1f}", seconds)
     console.print(table)
 
 

@@ -37,7 +37,16 @@ def number(name: str, default: float) -> float:
     return float(os.environ.get(name) or default)
 
 
-WAREHOUSE = path("CONTACT_ANALYTICS_WAREHOUSE", "data/contact_analytics.duckdb")
-# Where processes share what they ask of a vendor's tenant.
-TENANTS = str((Path("data") if _SCHEME.match(WAREHOUSE) else Path(WAREHOUSE).parent).absolute() / "tenants")
-RETRY_WAIT_SECONDS = number("CONTACT_ANALYTICS_RETRY_WAIT_SECONDS", 1)
+def warehouse() -> str:
+    """Where the tables are."""
+    return path("CONTACT_ANALYTICS_WAREHOUSE", "data/contact_analytics.duckdb")
+
+
+def tenants() -> str:
+    """Where processes share what they ask of a vendor's tenant: beside the warehouse."""
+    beside = warehouse()
+    return str((Path("data") if _SCHEME.match(beside) else Path(beside).parent).absolute() / "tenants")
+
+
+def retry_wait_seconds() -> float:
+    return number("CONTACT_ANALYTICS_RETRY_WAIT_SECONDS", 1)

@@ -18,7 +18,7 @@ import polars as pl
 from contact_analytics.khoros_care.analytics_reports import AnalyticsReports, KhorosCareAnalyticsReportsResource
 from contact_analytics.khoros_care.columns import DOCUMENTATION
 from contact_analytics.khoros_care.options import ExportOptions
-from contact_analytics.khoros_care.report_file import decode
+from contact_analytics.khoros_care.report_format import decode
 from contact_analytics.khoros_care.user import FORMAT
 from contact_analytics.lib.archive import ArchiveResource
 from contact_analytics.lib.asset_options import dimension_table

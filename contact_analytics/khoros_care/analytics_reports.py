@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from enum import Enum
+from threading import Event
 from typing import IO, Any
 from urllib.parse import quote
 
@@ -21,17 +22,21 @@ from contact_analytics.khoros_care.options import ExportOptions, options_of
 from contact_analytics.khoros_care.report_day import ReportDay
 from contact_analytics.lib.auth import SameSite
 from contact_analytics.lib.delivery import Delivery, Order
-from contact_analytics.lib.errors import ConfigurationError, UnexpectedAnswer
+from contact_analytics.lib.errors import ConfigurationError, ExportTimedOut, UnexpectedAnswer
 from contact_analytics.lib.exported_files import DEAD, spooled
 from contact_analytics.lib.exports import Export, Exports, Polling, State, Status
 from contact_analytics.lib.http import Caller, RetryRule, Tally, check
 from contact_analytics.lib.links import check_scheme, followed, same_site, shown
 from contact_analytics.lib.resource import ApiResource
-from contact_analytics.lib.tenant import Pace, Submitted, Tenant
+from contact_analytics.lib.tenant import Pace, Submitted, Tenant, stopped_by
 
 URL = "https://analytics-api.app.lithium.com/api/public"
 _REDIRECTS = (301, 302, 303, 307, 308)
 _HOPS = 5
+# Of an export that the vendor does not know, or not any more.
+_UNKNOWN = (404, 410)
+# At the API itself, 403 is a word for too many calls.
+_DEAD_AT_HOME = (401, 404, 410)
 # An export that is done may show its address a little later.
 _LOOKS_FOR_LINK = 3
 _COMPLETED = "COMPLETED"
@@ -73,7 +78,8 @@ class KhorosCareAnalyticsReportsResource(ApiResource):
         """
         self._check()
         url = check_scheme(self.url, "KHOROS_CARE_URL")
-        tenant = Tenant(self.tenant_folder, "khoros_care", f"{url} {self.company_key}", Pace(self.calls_per_minute, 61))
+        stop, pace = Event(), Pace(self.calls_per_minute, 61)
+        tenant = Tenant(self.tenant_folder, "khoros_care", f"{url} {self.company_key}", pace, wait=stopped_by(stop))
         auth = SameSite(httpx.BasicAuth(self.username, self.password), url)
         with (
             self.open_client(auth, f"{url}/", lambda _: tenant.take_turn()) as client,
@@ -83,7 +89,9 @@ class KhorosCareAnalyticsReportsResource(ApiResource):
             # Twenty a minute is one in three seconds: waits that end sooner are refused again.
             rule = RetryRule(self.retry_wait_seconds, busy_waits=(5, 10, 20, 40, 60))
             exports = Exports(tenant, polling)
-            yield AnalyticsReports(client, storage, url, self.company_key, self.method, rule, exports, export, options)
+            yield AnalyticsReports(
+                client, storage, url, self.company_key, self.method, rule, exports, export, options, stop.set
+            )
 
     def _check(self) -> None:
         settings = {
@@ -112,20 +120,38 @@ class AnalyticsReports:
         exports: Exports,
         export: str,
         options: ExportOptions,
+        stop: Callable[[], None],
     ) -> None:
         self._client, self._storage, self._url, self._company_key = client, storage, url, company_key
         self._method, self._rule, self._exports = method.value, rule, exports
-        self._export, self.options = export, options
+        self._export, self.options, self.stop = export, options, stop
         # The newest address of each run's status: it is asked as it was given, byte for byte.
         self._status_urls: dict[str, str] = {}
         self._looks: dict[str, int] = {}
+        self._hung: ExportTimedOut | None = None
 
     def deliver(self, order: Order) -> Delivery:
         """A UTC day of an export, in the archive."""
-        return ReportDay(self, order).deliver()
+        if self._hung:  # Each further export would cost its deadline, too.
+            raise self._hung
+        try:
+            return ReportDay(self, order).deliver()
+        except ExportTimedOut as error:
+            self._hung = error
+            raise
 
-    def export(self, day: date, params: Sequence[tuple[str, str]], keep: Keep, tally: Tally) -> None:
-        """The export of a UTC day, from submission to file; `params` are those beside the options."""
+    def export(
+        self,
+        day: date,
+        params: Sequence[tuple[str, str]],
+        keep: Keep,
+        tally: Tally,
+        takes: Callable[[datetime], bool] = lambda _: True,
+    ) -> None:
+        """The export of a UTC day, from submission to file; `params` are those beside the options.
+
+        `takes` tells whether what an earlier run asked for at a time is as good as a new one.
+        """
         start = datetime.combine(day, time(), UTC)
         # Both ends are included, to the millisecond (inferred from the vendor's samples).
         window = [
@@ -138,7 +164,7 @@ class AnalyticsReports:
             Export(
                 what=" ".join(["Khoros Care", self._export, str(day), *(value for _, value in params)]),
                 request=request,
-                is_served_by=lambda other: other == request,
+                is_served_by=lambda other: other.request == request and takes(other.submitted_at),
                 submit=lambda: self._submit(asked, tally),
                 status=lambda submitted: self._status(submitted, tally),
                 fetch=lambda submitted, link: self._download(submitted, link, keep, tally),
@@ -166,13 +192,14 @@ class AnalyticsReports:
 
         url = f"{self._url}/reports/report/{self._export}"
         params = httpx.QueryParams([("companyKey", self._company_key), *asked])
-        return self._caller(tally).send(self._method, url, accepted, params=params)
+        # What was not answered in time may have been accepted, and is not worth a second export.
+        return self._caller(tally).send(self._method, url, accepted, params=params, retry_timeouts=False)
 
     def _status(self, submitted: Submitted, tally: Tally) -> Status:
         run_id = submitted.ticket["runId"]
         url = self._status_urls.get(run_id) or self._built(submitted, "status")
-        response = self._caller(tally).get(url, accept=lambda answer: answer.status_code == 404)
-        found = None if response.status_code == 404 else report(response, run_id)
+        response = self._caller(tally).get(url, accept=lambda answer: answer.status_code in _UNKNOWN)
+        found = None if response.status_code in _UNKNOWN else report(response, run_id)
         if found is None:
             return Status(State.GONE, "the vendor does not know the export any more")
         self._follow(run_id, found.status_url)
@@ -201,7 +228,8 @@ class AnalyticsReports:
             return None
 
         for _ in range(_HOPS):
-            moved = Caller(client, API, self._rule, tally).stream(url, fetched, passed=(*DEAD, *_REDIRECTS))
+            dead = _DEAD_AT_HOME if client is self._client else DEAD
+            moved = self._caller(tally, client).stream(url, fetched, passed=(*dead, *_REDIRECTS))
             if moved is None:
                 return
             url = followed(moved, url, API.name)
@@ -222,8 +250,8 @@ class AnalyticsReports:
         ids = "/".join(quote(submitted.ticket[name], safe="") for name in ("workflowId", "runId"))
         return f"{self._url}/reports/report/{ids}/{what}?companyKey={quote(self._company_key, safe='')}"
 
-    def _caller(self, tally: Tally) -> Caller:
-        return Caller(self._client, API, self._rule, tally)
+    def _caller(self, tally: Tally, client: httpx.Client | None = None) -> Caller:
+        return Caller(client or self._client, API, self._rule, tally, self._exports.tenant.wait)
 
 
 def _origin(url: str) -> tuple[str, str, int | None]:

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 
 from contact_analytics.lib.errors import RequestRejected, UnexpectedAnswer
-from contact_analytics.lib.http import Api, excerpt
+from contact_analytics.lib.http import Api, excerpt, in_short
 from contact_analytics.lib.links import shown
 
 API = Api(
@@ -39,7 +39,7 @@ class Report:
 
     @property
     def said(self) -> str:
-        return " ".join(filter(None, (self.runner_state or "no state", self.detail, self.reason)))
+        return in_short(" ".join(filter(None, (self.runner_state or "no state", self.detail, self.reason))))
 
 
 def result_of(response: httpx.Response) -> Any:

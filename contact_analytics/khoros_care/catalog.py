@@ -50,7 +50,7 @@ RESOURCES: dict[str, ApiResource] = {
         options=settings.text("KHOROS_CARE_EXPORT_OPTIONS"),
         poll_seconds=settings.number("KHOROS_CARE_POLL_SECONDS", 5),
         calls_per_minute=round(settings.number("KHOROS_CARE_CALLS_PER_MINUTE", 20)),
-        retry_wait_seconds=settings.RETRY_WAIT_SECONDS,
-        tenant_folder=settings.TENANTS,
+        retry_wait_seconds=settings.retry_wait_seconds(),
+        tenant_folder=settings.tenants(),
     )
 }

@@ -64,6 +64,7 @@ def report(
         event_time=event_time,
         retention=None,
         lateness=_LATENESS,
+        day_of="the vendor's report",
         checks=(*EXPORT_CHECKS, *checks),
         **options,
     )

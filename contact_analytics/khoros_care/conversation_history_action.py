@@ -10,9 +10,10 @@ import dataframely as dy
 
 from contact_analytics.khoros_care.analytics_reports import KhorosCareAnalyticsReportsResource
 from contact_analytics.khoros_care.columns import OfConversation, report
+from contact_analytics.khoros_care.extraction import extract_report
 from contact_analytics.khoros_care.history_checks import NOT_TRUNCATED
 from contact_analytics.khoros_care.options import KhorosCareConfig
-from contact_analytics.khoros_care.report_file import extract_report, report_format
+from contact_analytics.khoros_care.report_format import report_format
 from contact_analytics.lib.archive import ArchiveResource
 from contact_analytics.lib.asset_options import daily_table
 from contact_analytics.lib.schema import field, instant

@@ -11,12 +11,13 @@ from functools import partial
 from time import monotonic
 from typing import IO, TYPE_CHECKING
 
-from contact_analytics.khoros_care.options import ExportOptions, ReportFormat
+from contact_analytics.khoros_care.options import SETTING, ExportOptions, ReportFormat
+from contact_analytics.khoros_care.report_format import check_is_report, report_format
 from contact_analytics.lib.archive import ArchivedDay, ArchivedFile
-from contact_analytics.lib.bodies import CutShort
 from contact_analytics.lib.dataset import Dataset, Repeats
 from contact_analytics.lib.delivery import Delivery, Order, all_of
-from contact_analytics.lib.exported_files import check_csv, keep, moment_of, stamp
+from contact_analytics.lib.errors import RequestRejected
+from contact_analytics.lib.exported_files import keep, moment_of, stamp
 
 if TYPE_CHECKING:
     from contact_analytics.khoros_care.analytics_reports import AnalyticsReports
@@ -43,7 +44,7 @@ class ReportDay:
         def fetch(part: str) -> None:
             params = [("conversationReportType", CONVERSATIONS[part])] if part in CONVERSATIONS else []
             kept = partial(self._keep, part, asked.append)
-            self._api.export(order.day, params, kept, delivery.tally)
+            self._api.export(order.day, params, kept, delivery.tally, order.takes)
 
         before = set(order.archived.files())
         all_of(order.downloads, fetch, parts_of(order.dataset, self._api.options))
@@ -58,10 +59,7 @@ class ReportDay:
     ) -> None:
         order, options = self._order, self._api.options
         is_csv = options.form == ReportFormat.csv.value
-        if is_csv:
-            check_csv(file)
-            if not file.read(1):
-                raise CutShort("the body is empty")
+        check_is_report(report_format(order.dataset.schema), file)
         mark = options.mark(order.dataset.name)
         is_forced = order.refetch and order.force
         words = [stamp(submitted.submitted_at), part, *([mark] if mark else []), *(["forced"] if is_forced else [])]
@@ -84,7 +82,8 @@ def files_of(archived: ArchivedDay, dataset: Dataset, options: ExportOptions) ->
     elsewhere the newest answer is the day.
     """
     mark, found = options.mark(dataset.name), list[ArchivedFile]()
-    for part in parts_of(dataset, options):
+    # What was open at the day's end once stays a part of it, also where a later run does not ask for that.
+    for part in (*CONVERSATIONS, _WHOLE):
         files = _files(archived, part, mark)
         begins = [place for place, file in enumerate(files) if _NAME.fullmatch(file.name)["forced"]]  # pyright: ignore[reportOptionalSubscript]
         found += files[begins[-1] if begins else 0 :] if dataset.repeats is Repeats.LATEST else files[-1:]
@@ -95,6 +94,14 @@ def archived_day(dataset: Dataset, options: ExportOptions, archived: ArchivedDay
     """A day as the archive has it: of conversations only if each of its parts is there."""
     files = files_of(archived, dataset, options)
     missing = [part for part in parts_of(dataset, options) if not _newest(archived, part, options.mark(dataset.name))]
+    others = [file.name for file in archived.files() if file not in files]
+    if missing and others:
+        raise RequestRejected(
+            f"{dataset.table} {archived.folder.name}: the archive does not hold {' and '.join(missing)} of this day "
+            f"with the options that are set; it has {', '.join(others)}.",
+            "Set the options that those files were asked for with, in the launch's config or in "
+            f"{SETTING}, or materialize with `source: vendor`.",
+        )
     return Delivery([] if missing else files)
 
 
@@ -105,5 +112,9 @@ def _newest(archived: ArchivedDay, part: str, mark: str) -> ArchivedFile | None:
 def _files(archived: ArchivedDay, part: str, mark: str) -> list[ArchivedFile]:
     """The archived answers of one export with the same options, oldest first."""
     named = ((file, _NAME.fullmatch(file.name)) for file in archived.files())
-    found = [file for file, name in named if name and name["part"] == part and (name["mark"] or "") == mark]
+    found = [
+        file
+        for file, name in named
+        if name and name["part"] == part and (name["mark"] or "") == mark and not file.held_back
+    ]
     return sorted(found, key=lambda file: moment_of(file.name))

@@ -9,9 +9,9 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Collection, Generator, Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from threading import Lock
@@ -48,7 +48,10 @@ class ListedFile:
 
 @dataclass(frozen=True)
 class ArchivedFile:
-    """A file in the archive: what the vendor calls it, where it came from, what it covers (UTC), size and digest."""
+    """A file in the archive: what the vendor calls it, where it came from, what it covers (UTC), size and digest.
+
+    One that is `held_back` would have left its day with less than is stored.
+    """
 
     name: str
     source: str
@@ -57,6 +60,7 @@ class ArchivedFile:
     bytes: int
     sha256: str
     fetched_at: datetime
+    held_back: bool = False
 
 
 class ArchiveResource(dg.ConfigurableResource[None]):
@@ -143,6 +147,11 @@ class ArchivedDay:
         """The file's bytes as they are stored."""
         return self._path(file.name).open("rb")
 
+    def hold_back(self, names: Collection[str]) -> None:
+        """Note that files would have left the day with less: a rebuild must not take them for its newest."""
+        with reachable(self.folder), self._changing() as files:
+            files |= {name: replace(files[name], held_back=True) for name in names if name in files}
+
     def read(self, file: ArchivedFile) -> bytes:
         """The file's text: verified by its digest, decompressed, all gzip members in turn."""
         path = self._path(file.name)
@@ -164,14 +173,21 @@ class ArchivedDay:
     def _enter(self, file: ListedFile, body: "Body") -> ArchivedFile:
         scope, source = (file.scope_start, file.scope_end), shown(file.url)
         entry = ArchivedFile(file.name, source, *scope, body.size, body.sha256, datetime.now(UTC))
+        with self._changing() as files:
+            files[file.name] = entry
+        return entry
+
+    @contextmanager
+    def _changing(self) -> Generator[dict[str, ArchivedFile]]:
+        """The manifest's entries by name, written when they have been changed."""
         # Stores other than a folder have no lock that we could share: there, one run a day at a time.
         lock = FileLock((self.folder / ".lock").path, _LOCK_SECONDS, mode=0o600) if self._local else nullcontext()
         with self._lock, lock:
-            files = self._manifest() | {file.name: entry}
+            files = self._manifest()
+            yield files
             entries = [asdict(files[name]) for name in sorted(files)]
             with self._replacing(self.folder / MANIFEST) as out:
                 out.write(json.dumps(entries, default=datetime.isoformat, indent=1).encode())
-        return entry
 
     def _manifest(self) -> dict[str, ArchivedFile]:
         path = self.folder / MANIFEST

@@ -63,7 +63,8 @@ def _table(table: Table, description: str, since: timedelta) -> dict[str, Any]:
 
 
 def _description(dataset: Dataset) -> str:
-    day = f"`{dataset.event_time}`" if dataset.answers_reach_beyond else "the vendor's files"
+    is_dated = dataset.answers_reach_beyond or dataset.of_the_day
+    day = f"`{dataset.event_time}`" if is_dated else dataset.day_of
     return _described(
         dataset,
         f"one partition a UTC day of {day}",
@@ -82,7 +83,7 @@ def _description_of_history(dimension: Dimension) -> str:
 def _described(table: Table, rows: str, kept: str) -> str:
     keys = ", ".join(f"`{name}`" for name in table.primary_key)
     views = ", ".join(f"`{name}`" for name in table.views())
-    flat = f"\n\n**Flat views** {views}" if views else ""
+    flat = f"\n\n**Views** {views}" if views else ""
     return (
         f"{table.grain}\n\n**Key** {keys}\n\n**Table** `{table.table}`, {rows}{flat}\n\n{kept}"
         f"\n\n[The vendor's documentation]({table.documentation})"

@@ -27,7 +27,10 @@ _LONGEST_FIELD = 1 << 30
 
 @dataclass(frozen=True)
 class Record:
-    """One record: its bytes with the line end, and its fields; bytes that are not UTF-8 are lone surrogates there."""
+    """One record: its bytes with the line end, and its fields, of which there are none where it cannot be read.
+
+    Bytes that are not UTF-8 are lone surrogates in the fields.
+    """
 
     raw: bytes
     fields: list[str]
@@ -56,14 +59,19 @@ def records(lines: Iterable[bytes]) -> Iterator[Record]:
         except StopIteration:
             return
         except csv.Error as error:
-            raise CutShort(f"it is no CSV: {error}") from error
+            if not width:
+                raise CutShort(f"it is no CSV: {error}") from error
+            # A carriage return in a field that is not quoted: it spoils its record, and no other.
+            fields, is_broken = [], True
+        else:
+            is_broken = False
         raw = b"".join(taken)
         taken.clear()
         width = width or len(fields)
         # The reader asks for no line beyond a record's end, so one that met the file's end has none.
         if is_over or (len(fields) < width and not raw.endswith((b"\n", b"\r"))):
             raise CutShort("it ends within a record")
-        if fields:
+        if fields or is_broken:
             yield Record(raw, fields)
 
 
@@ -91,7 +99,9 @@ def _read_singly(header: list[str], found: Iterator[Record]) -> Texts:
     good, numbers, rejected, number = list[bytes](), list[int](), list[Rejected](), 0
     try:
         for number, record in enumerate(found, 1):
-            if len(record.fields) != len(header):
+            if not record.fields:
+                rejected.append(Rejected(number, "record: a line end in a field that is not quoted", record.raw))
+            elif len(record.fields) != len(header):
                 reason = f"record: it has {len(record.fields)} fields, the header {len(header)}"
                 rejected.append(Rejected(number, reason, record.raw))
             elif not record.is_utf8:

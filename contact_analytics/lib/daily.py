@@ -16,7 +16,7 @@ from contact_analytics.lib.archive import ArchivedDay, ArchiveResource
 from contact_analytics.lib.checks import evaluate, newest_due_day
 from contact_analytics.lib.config import ExtractionConfig, Source
 from contact_analytics.lib.dataset import Dataset, Decoded
-from contact_analytics.lib.delivery import DailySource, Delivery, Followed, archived_files
+from contact_analytics.lib.delivery import DailySource, Delivery, Followed, Stoppable, archived_files
 from contact_analytics.lib.errors import ContactAnalyticsError, DaysFailed, WarehouseError, in_our_words
 from contact_analytics.lib.extractor import Extractor
 from contact_analytics.lib.warehouse import WarehouseResource
@@ -53,6 +53,8 @@ def extract_days(
         api = stack.enter_context(connect()) if needs_vendor else None
         extractor = Extractor(context, dataset, config, api, decode, archive, warehouse, archived, stored, now)
         pools = _pool(stack, 1, "deliver"), _pool(stack, _DOWNLOADS, "download")
+        if isinstance(api, Stoppable):
+            stack.callback(api.stop)
         yield from extractor.load_all(left, *pools, len(done))
         if config.follow and isinstance(api, Followed):
             yield from extractor.load_all(extractor.changed(api, days), *pools)

@@ -151,9 +151,10 @@ class Dataset(Table):
     `event_time` is the column that dates a row, empty if none does; `retention` how long the vendor keeps a day, None
     if it does not say; `lateness` how long after a day's end it promises to be complete. Where `answers_reach_beyond`
     a day, its rows are those that `event_time` says; where its files are `of_the_day`, a row of another day is set
-    aside. `lasting` is an SQL condition of the rows that the vendor never takes back. `versions` tell, in order, which
-    of a key's rows on several days is the latest; a view shows those. `checks` are those that other datasets do not
-    have, `measures` SQL aggregates of a day that the UI shows.
+    aside; `day_of` says what a day is one of where no column does. `lasting` is an SQL condition of the rows that the
+    vendor never takes back. `versions` tell, in order, which of a key's rows on several days is the latest; a view
+    shows those. `checks` are those that other datasets do not have, `measures` SQL aggregates of a day that the UI
+    shows.
     """
 
     event_time: str
@@ -162,6 +163,7 @@ class Dataset(Table):
     repeats: Repeats = Repeats.MERGED
     answers_reach_beyond: bool = False
     of_the_day: bool = False
+    day_of: str = "the vendor's files"
     lasting: str = "true"
     versions: tuple[str, ...] = ()
     checks: tuple[Check, ...] = ()

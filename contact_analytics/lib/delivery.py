@@ -54,11 +54,25 @@ class Order:
     def archived(self) -> ArchivedDay:
         return self.archive(self.day)
 
+    def takes(self, asked_at: datetime) -> bool:
+        """Whether an answer that an earlier run asked for at a time is as good as a new one."""
+        is_due = self.dataset.is_due
+        return not self.refetch and (is_due(self.day, asked_at) or not is_due(self.day, datetime.now(UTC)))
+
 
 class DailySource(Protocol):
     """A vendor's API that delivers days: it brings what the archive lacks and says which files make up the day."""
 
     def deliver(self, order: Order) -> Delivery: ...
+
+
+@runtime_checkable
+class Stoppable(Protocol):
+    """A vendor's API that may wait for long."""
+
+    def stop(self) -> None:
+        """Wait for nothing any more: the run is on its way out."""
+        ...
 
 
 @runtime_checkable

@@ -13,6 +13,7 @@ ContactAnalyticsError               a `dagster.Failure`: the UI shows it whole
 │   ├── ExportFailed                the vendor's export ended without a file, each time it was submitted
 │   ├── ExportTimedOut              the vendor's export did not end in time
 │   └── TenantBusy                  another process is at an export of the tenant, and the vendor takes one at a time
+├── ExportCancelled                 the vendor's export was cancelled: somebody there does not want it
 ├── RetentionExpired                the vendor has deleted the day and the archive does not hold it
 ├── FileUnreadable                  an archived file is damaged
 ├── WarehouseError                  the warehouse cannot be opened or written
@@ -86,6 +87,10 @@ class ThrottledOrForbidden(ApiUnavailable):
 
 class ExportFailed(ApiUnavailable):
     """A vendor's export ended without a file each time it was submitted."""
+
+
+class ExportCancelled(ContactAnalyticsError):
+    """A vendor's export was cancelled: another one would be, too."""
 
 
 class ExportTimedOut(ApiUnavailable):

@@ -14,7 +14,6 @@ import httpx
 
 from contact_analytics.lib.archive import ArchivedDay, ArchivedFile, ListedFile
 from contact_analytics.lib.bodies import BLANK, CutShort
-from contact_analytics.lib.csv_text import records
 from contact_analytics.lib.exports import LinkDead
 from contact_analytics.lib.http import announced_length
 
@@ -41,13 +40,6 @@ def spooled(response: httpx.Response) -> Generator[IO[bytes]]:
         yield file
 
 
-def check_csv(file: IO[bytes]) -> None:
-    """Raise `CutShort` unless a file ends where a record does."""
-    for _ in records(file):
-        pass
-    file.seek(0)
-
-
 def keep(
     archived: ArchivedDay,
     name: str,
@@ -56,7 +48,7 @@ def keep(
     file: IO[bytes],
     newest: ArchivedFile | None,
     *,
-    is_text: bool,
+    is_text: bool = False,
 ) -> ArchivedFile:
     """Archive a day's file, unless it holds what the newest one does."""
     if newest and _sha256(file) == newest.sha256 and archived.is_whole(newest):

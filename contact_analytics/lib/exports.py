@@ -5,6 +5,7 @@ that is still under way. An export that ends badly is submitted again, a few tim
 its deadline, and the next run looks at it once more before it submits another.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -12,7 +13,13 @@ from typing import Any, Generic, TypeVar
 
 import dagster as dg
 
-from contact_analytics.lib.errors import ContactAnalyticsError, ExportFailed, ExportTimedOut
+from contact_analytics.lib.errors import (
+    ContactAnalyticsError,
+    CredentialsRejected,
+    ExportCancelled,
+    ExportFailed,
+    ExportTimedOut,
+)
 from contact_analytics.lib.tenant import Submitted, Tenant
 
 T = TypeVar("T")
@@ -22,6 +29,8 @@ LINKS = 3
 # Older ones, in deadlines, hold what the vendor had too long ago.
 _TAKEN_UP_WITHIN = 4
 _TOLD_EVERY = 120
+# By how much the clocks of two processes may differ.
+_CLOCK_SECONDS = 60
 
 
 class State(Enum):
@@ -41,6 +50,14 @@ class Status:
     state: State
     said: str
     link: str = ""
+
+
+class _Ended(Exception):
+    """An export ended without a file."""
+
+    def __init__(self, status: Status) -> None:
+        super().__init__(status.said)
+        self.status = status
 
 
 class LinkDead(Exception):
@@ -74,7 +91,7 @@ class Export(Generic[T]):
 
     what: str
     request: Mapping[str, str]
-    is_served_by: Callable[[Mapping[str, str]], bool]
+    is_served_by: Callable[[Submitted], bool]
     submit: Callable[[], Mapping[str, str]]
     status: Callable[[Submitted], Status]
     fetch: Callable[[Submitted, str], T]
@@ -99,7 +116,7 @@ class Exports:
         with self.tenant.alone(SUBMISSIONS * self.polling.deadline):
             for other in self.tenant.submitted():
                 # Who submitted it is gone, as the tenant is ours now.
-                if not export.is_served_by(other.request):
+                if not export.is_served_by(other):
                     self._settle(export, other)
             return self._fetched(export)
 
@@ -108,43 +125,52 @@ class Exports:
         while len(said) < SUBMISSIONS:
             submitted = self._taken_up(export) if not said else None
             submitted = submitted or self.tenant.note(export.request, export.submit())
-            status = self._ended(export, submitted)
-            links = 0
-            while status.state is State.DONE and links < LINKS:
-                links += 1
-                try:
-                    fetched = export.fetch(submitted, status.link)
-                except LinkDead as dead:
-                    _log().warning(f"{export.what}: {dead}; asking for another link")
-                    status = export.status(submitted)
-                    said_of_link = f"{status.said}, but {dead}"
-                except ContactAnalyticsError as error:
-                    if not error.retryable:  # Another run would meet the same file.
-                        self.tenant.forget(submitted)
-                    raise
-                else:
-                    self.tenant.forget(submitted)
-                    return fetched
-                if links == LINKS:
-                    status = Status(State.FAILED, said_of_link)
-            self.tenant.forget(submitted)
-            said.append(status.said)
-            _log().warning(f"{export.what}: {status.said} ({_named(submitted)})")
-            if status.state is State.REFUSED:
-                break
+            try:
+                return self._file(export, submitted)
+            except _Ended as ended:
+                said.append(ended.status.said)
+                _log().warning(f"{export.what}: {ended.status.said} ({_named(submitted)})")
+                if ended.status.state is State.REFUSED:
+                    raise ExportCancelled(
+                        f"{export.what}: the export was cancelled: {ended.status.said}.",
+                        "Nothing stored was changed. Find out who cancelled it, then materialize again.",
+                    ) from None
         raise ExportFailed(
-            f"{export.what}: the export ended without a file, submitted {_times(len(said))}: "
+            f"{export.what}: the export ended without a file, submitted {SUBMISSIONS} times: "
             f"{'; '.join(dict.fromkeys(said))}.",
             "Nothing stored was changed. Materialize again later; if it stays so, give the vendor its own words.",
         )
 
+    def _file(self, export: Export[T], submitted: Submitted) -> T:
+        """What an export that was submitted makes of its file; raises `_Ended` if it ends without one."""
+        status = Status(State.GONE, "")
+        try:
+            for _ in range(LINKS):
+                status = self._ended(export, submitted)
+                if status.state is not State.DONE:
+                    raise _Ended(status)
+                try:
+                    fetched = export.fetch(submitted, status.link)
+                except LinkDead as dead:
+                    _log().warning(f"{export.what}: {dead}; asking for another link")
+                    status = Status(State.FAILED, f"{status.said}, but {dead}")
+                else:
+                    self.tenant.forget(submitted)
+                    return fetched
+            raise _Ended(status)
+        except (_Ended, ContactAnalyticsError) as error:
+            # What was noted is worth another look by the next run only where that may find something else.
+            if isinstance(error, _Ended) or not (error.retryable or isinstance(error, CredentialsRejected)):
+                self.tenant.forget(submitted)
+            raise
+
     def _taken_up(self, export: Export[Any]) -> Submitted | None:
         """The export that another run submitted for the same, if it is done or may still be."""
         for submitted in reversed(self.tenant.submitted()):
-            if not export.is_served_by(submitted.request):
+            if not export.is_served_by(submitted):
                 continue
             if self._age(submitted) < _TAKEN_UP_WITHIN * self.polling.deadline:
-                state = export.status(submitted).state
+                state = self._state(export, submitted)
                 if state is State.DONE or (state is State.RUNNING and self._age(submitted) < self.polling.deadline):
                     _log().info(f"{export.what}: taken up, {state.value} ({_named(submitted)})")
                     return submitted
@@ -153,18 +179,30 @@ class Exports:
 
     def _settle(self, export: Export[Any], other: Submitted) -> None:
         """Wait until an export that nobody waits for has ended, as the vendor takes no other one before."""
-        for wait in self.polling.waits():
-            if self._age(other) > self.polling.deadline:
-                break
-            state = export.status(other).state
+        waits, waited = self.polling.waits(), 0.0
+        while self._age(other) <= self.polling.deadline and waited <= self.polling.deadline:
+            state = self._state(export, other)
             if state is State.DONE:
                 return
             if state is not State.RUNNING:
                 self.tenant.forget(other)
                 return
+            waited += (wait := next(waits))
             self.tenant.wait(wait)
         if self._age(other) > _TAKEN_UP_WITHIN * self.polling.deadline:
             self.tenant.forget(other)
+
+    def _state(self, export: Export[Any], submitted: Submitted) -> State:
+        """How an export of another run is; gone, if the vendor will not tell."""
+        try:
+            return export.status(submitted).state
+        except CredentialsRejected:
+            raise
+        except ContactAnalyticsError as error:
+            if error.retryable:
+                raise
+            _log().warning(f"{export.what}: an export of an earlier run is given up ({_named(submitted)}): {error}")
+            return State.GONE
 
     def _ended(self, export: Export[Any], submitted: Submitted) -> Status:
         """How an export ended; raises `ExportTimedOut` at the deadline."""
@@ -188,7 +226,9 @@ class Exports:
         )
 
     def _age(self, submitted: Submitted) -> float:
-        return self.tenant.clock() - submitted.at
+        """Seconds since an export was submitted; without end if a clock that was set back since noted it."""
+        age = self.tenant.clock() - submitted.at
+        return age if age > -_CLOCK_SECONDS else math.inf
 
 
 def _log() -> Any:
@@ -198,7 +238,3 @@ def _log() -> Any:
 def _named(submitted: Submitted) -> str:
     ticket = ", ".join(f"{name} {value}" for name, value in submitted.ticket.items())
     return f"{ticket}, submitted {submitted.submitted_at:%H:%M:%S} UTC"
-
-
-def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count} times"

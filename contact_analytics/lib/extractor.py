@@ -18,6 +18,7 @@ from contact_analytics.lib.delivery import DailySource, Delivery, Followed, Orde
 from contact_analytics.lib.errors import (
     ChangesUnknown,
     ContactAnalyticsError,
+    DayHeldBack,
     RetentionExpired,
     UnexpectedProblem,
     WarehouseError,
@@ -66,6 +67,8 @@ class Extractor:
                     materialization = self.load(day, delivery.result(), self.stored.get(day), progress)
                 yield materialization
             except ContactAnalyticsError as error:
+                if isinstance(error, DayHeldBack):
+                    self.hold_back(day, delivery.result())
                 self.failures[day.isoformat()] = error
                 self.note_failure(day, error)
 
@@ -129,6 +132,12 @@ class Extractor:
                     extraction = self._extraction(delivery, staging, digest, replacement.loaded_at)
                     replacement.finish(extraction, staging.quarantine, force=self.config.force)
                 return self._materialization(connection, day, delivery, extraction.state, digest)
+
+    def hold_back(self, day: date, delivery: Delivery) -> None:
+        """Note of a day's files that are not stored that they would have made it less."""
+        stored = self.stored.get(day)
+        news = {file.name for file in delivery.files} - set(stored.file_names if stored else ())
+        self._archived(day).hold_back(news)
 
     def note_failure(self, day: date, error: ContactAnalyticsError) -> None:
         """Write down why a day failed; where the warehouse itself cannot be written, the log has it."""

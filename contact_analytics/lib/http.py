@@ -1,5 +1,6 @@
 """Requests that end in a whole answer or in one of `errors`: bounded retries, and no secret in what is said of them."""
 
+import base64
 import logging
 import re
 from collections.abc import Callable, Collection, Iterator
@@ -96,10 +97,12 @@ class Api:
 
 
 class Caller:
-    """Sends requests through one client until they are answered or the rule says stop."""
+    """Sends requests through one client until they are answered or the rule says stop; `wait` sleeps for seconds."""
 
-    def __init__(self, client: httpx.Client, api: Api, rule: RetryRule, tally: Tally) -> None:
-        self._client, self._api, self._rule, self.tally = client, api, rule, tally
+    def __init__(
+        self, client: httpx.Client, api: Api, rule: RetryRule, tally: Tally, wait: Callable[[float], None] = sleep
+    ) -> None:
+        self._client, self._api, self._rule, self.tally, self._wait = client, api, rule, tally, wait
 
     def get(
         self,
@@ -158,7 +161,7 @@ class Caller:
                 if wait is None:
                     raise error.outcome from error.__cause__
                 _log.warning(f"{error.outcome.happened} Try {tries + 1} in {wait:g} s.")
-            sleep(wait)
+            self._wait(wait)
 
     def _once(self, request: httpx.Request, consume: Callable[[httpx.Response], T]) -> T:
         try:
@@ -244,18 +247,35 @@ def announced_length(response: httpx.Response) -> int | None:
 
 def excerpt(response: httpx.Response) -> str:
     """The start of a body, on one line, without the queries of links and without the credentials that were sent."""
-    text = " ".join(response.content.decode(errors="replace").split())
+    text = response.content.decode(errors="replace")
     for secret in sorted(_sent(response.request), key=len, reverse=True):
         text = text.replace(secret, "…")
-    return f"“{_LINK_QUERY.sub('?…', text)[:_SHOWN_CHARACTERS]}”" if text else "(no text)"
+    return f"“{in_short(text)}”" if text.strip() else "(no text)"
+
+
+def in_short(text: str) -> str:
+    """The start of a vendor's words, on one line, without the queries of links."""
+    return _LINK_QUERY.sub("?…", " ".join(text.split()))[:_SHOWN_CHARACTERS]
 
 
 def _sent(request: httpx.Request) -> Iterator[str]:
     """What a request carries as credentials: a careless server repeats them in its error."""
     header, body = request.headers.get("Authorization", ""), request.read().decode(errors="replace")
-    for value in (header.partition(" ")[2], *re.findall(r'"([^"]+)"', header), *re.findall(r"=([^&]+)", body)):
+    scheme, _, value = header.partition(" ")
+    found = [value, *re.findall(r'"([^"]+)"', header), *re.findall(r"=([^&]+)", body)]
+    found += re.findall(r':\s*"((?:[^"\\]|\\.)+)"', body)
+    if scheme.casefold() == "basic":
+        found += _decoded(value).split(":", 1)
+    for value in found:
         forms = (value, unquote(value), unquote_plus(value), quote(value, safe=""))
         yield from (form for form in forms if len(form) >= _SECRET_CHARACTERS)
+
+
+def _decoded(basic: str) -> str:
+    try:
+        return base64.b64decode(basic).decode(errors="replace")
+    except ValueError:
+        return ""
 
 
 def quiet_logs() -> None:

@@ -18,8 +18,8 @@ def read_json(text: bytes) -> Texts:
     rows, numbers, rejected = list[dict[str, str | None]](), list[int](), list[Rejected]()
     for number, (raw, content, problem) in enumerate(_records(text), 1):
         try:
-            if problem:
-                raise Fault("", problem)
+            if problem or not content:
+                raise Fault("", problem or "it has no fields")
             rows.append({name: _as_text(value) for name, value in as_object(content, "").items()})
             numbers.append(number)
         except (Fault, RecursionError) as fault:

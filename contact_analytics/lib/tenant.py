@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 from time import sleep, time
 from typing import Any
 from uuid import uuid4
@@ -22,6 +23,7 @@ from filelock import FileLock, Timeout
 from contact_analytics.lib.errors import ConfigurationError, TenantBusy
 
 _LOCK_SECONDS = 60
+_LOOK_SECONDS = 0.2
 _TOLD_SECONDS = 5
 # A call this far ahead was noted by a clock that has been set back since.
 _ABSURD_SECONDS = 3600
@@ -63,6 +65,20 @@ class _Known:
     exports: list[Submitted] = field(default_factory=list[Submitted])
 
 
+class Stopped(Exception):
+    """The run is on its way out, so nothing is waited for any more."""
+
+
+def stopped_by(event: Event) -> Callable[[float], None]:
+    """A wait of some seconds that raises `Stopped` as soon as an event is set."""
+
+    def wait(seconds: float) -> None:
+        if event.wait(seconds):
+            raise Stopped
+
+    return wait
+
+
 class Tenant:
     """One tenant of a vendor's. `clock` gives epoch seconds, `wait` sleeps for seconds."""
 
@@ -93,15 +109,19 @@ class Tenant:
     @contextmanager
     def alone(self, seconds: float) -> Generator[None]:
         """One export of the tenant at a time, over all processes; raises `TenantBusy` after `seconds`."""
-        lock = self._lock(".turn", seconds)
-        try:
-            lock.acquire()
-        except Timeout as error:
-            raise TenantBusy(
-                f"{self.vendor}: another process has been at an export of this tenant for {seconds / 60:.0f} minutes, "
-                "and the vendor takes one at a time.",
-                "Nothing was asked and nothing stored was changed. Materialize again when the other run has ended.",
-            ) from error
+        waited = 0.0
+        with self._usable():
+            lock = self._lock(".turn", 0)
+            while not self._acquired(lock):
+                if waited >= seconds:
+                    raise TenantBusy(
+                        f"{self.vendor}: another process has been at an export of this tenant for "
+                        f"{seconds / 60:.0f} minutes, and the vendor takes one at a time.",
+                        "Nothing was asked and nothing stored was changed. Materialize again when the other run has "
+                        "ended.",
+                    )
+                waited += _LOOK_SECONDS
+                self.wait(_LOOK_SECONDS)
         try:
             yield
         finally:
@@ -134,10 +154,22 @@ class Tenant:
             temporary.write_text(json.dumps(asdict(known)))
             temporary.replace(self._path)
 
+    def _acquired(self, lock: FileLock) -> bool:
+        try:
+            lock.acquire()
+        except Timeout:
+            return False
+        return True
+
     @contextmanager
     def _usable(self) -> Generator[None]:
         try:
             yield
+        except Timeout as error:
+            raise TenantBusy(
+                f"{self.vendor}: what is known of the tenant was held by another process for {_LOCK_SECONDS} s.",
+                "Nothing was asked. Materialize again; if it stays so, look for a process that hangs.",
+            ) from error
         except OSError as error:
             raise ConfigurationError(
                 f"What is known of the {self.vendor} tenant cannot be read or written: {error}.",

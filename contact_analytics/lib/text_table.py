@@ -7,10 +7,12 @@ not what its column says: the column is null then, and both are reported as unkn
 
 import hashlib
 import json
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import dataframely as dy
 import polars as pl
@@ -24,6 +26,11 @@ Derive = Callable[[pl.DataFrame], pl.DataFrame]
 
 _ISO = r"^(\d{4}-\d\d-\d\d)(?:[T ]+(\d\d:\d\d)(:\d\d(?:[.,]\d+)?)? ?(Z|UTC|[+-]\d\d(?::?\d\d)?)?)?$"
 _AMERICAN = r"^(\d\d?/\d\d?/\d{4})(?:,? +(\d\d?:\d\d)(:\d\d)? ?([AaPp][Mm])?)?$"
+# The two forms that nearly all times have, which are read without taking them apart.
+_PLAIN_FORMS = {
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z": "%Y-%m-%dT%H:%M:%S%.fZ",
+    r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?": "%Y-%m-%d %H:%M:%S%.f",
+}
 _DURATION = r"^(?:(\d+)[d.] ?)?(\d+):([0-5]\d):([0-5]\d(?:\.\d+)?)$"
 _NUMBER = r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$"
 _TRUTH = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}
@@ -70,36 +77,51 @@ class TextTable:
         Raises `UnexpectedAnswer` if there is a header, and a column without which no row can be kept is not in it.
         """
         places = self._places(texts.names)
-        if texts.names and (missing := [name for name in self._required if name not in places]):
-            raise UnexpectedAnswer(
-                f"The file has no column for {', '.join(missing)}; it has {', '.join(texts.names):.500}.",
-                "It is archived and nothing was loaded. If the column was left out on purpose, ask for it again; if "
-                "the vendor gives it another name or language, add that to the schema (`also`).",
-            )
-        names = dict(enumerate(_distinct(texts.names)))
-        typed = {name: as_type(self._columns[name], pl.col(str(place)), zone) for name, place in places.items()}
-        absent = {name: pl.lit(None, self._columns[name].dtype) for name in self._columns if name not in places}
-        known = set(places.values())
-        kept = {name: _given(pl.col(str(place))) for place, name in names.items() if place not in known}
-        # The text of what its column cannot hold.
-        kept |= {
-            f"{names[place]} (unreadable)": pl.when(typed[name].is_null()).then(_given(pl.col(str(place))))
-            for name, place in places.items()
-            if self._columns[name].dtype != pl.String
-        }
+        self.check_names(texts.names)
+        columns, kept, by_place = (
+            dict[str, pl.Series](),
+            dict[str, pl.Series](),
+            {at: name for name, at in places.items()},
+        )
+        for place, name in enumerate(_distinct(texts.names)):
+            text = _given(texts.frame[str(place)])
+            if not (column := by_place.get(place)):
+                kept[name] = text
+                continue
+            columns[column] = as_type(self._columns[column], text, zone)
+            if columns[column].null_count() > text.null_count():
+                # The text of what its column cannot hold.
+                kept[f"{name} (unreadable)"] = text.set(columns[column].is_not_null(), None)
         height = texts.frame.height
-        frame = texts.frame.with_columns(**typed, **absent).select(list(self._columns))
-        extra = texts.frame.with_columns(**kept).select(list(kept))
-        unknown = Counter({name: height - extra[name].null_count() for name in kept})
-        given = [name for name in kept if unknown[name]]
+        frame = pl.DataFrame(
+            [
+                columns[name].alias(name) if name in columns else pl.Series(name, [None] * height, column.dtype)
+                for name, column in self._columns.items()
+            ]
+        )
+        unknown = Counter({name: height - text.null_count() for name, text in kept.items()})
         frame = frame.with_columns(
-            pl.Series(EXTRA, _as_json(extra.select(given)) if given else [None] * height, pl.String),
+            pl.Series(EXTRA, _as_json({name: kept[name] for name in +unknown}, height), pl.String),
             pl.Series(RECORD, texts.numbers, pl.Int64),
         )
         if self._row_id:
             frame = frame.with_columns(pl.Series(self._row_id, _row_ids(texts), pl.String))
         frame = self._derive(frame) if self._derive else frame
         return Decoded(frame.select([*self._columns, EXTRA, RECORD]), list(texts.rejected), +unknown)
+
+    def check_names(self, names: Sequence[str]) -> None:
+        """Raise `UnexpectedAnswer` if there are names, and a required one is not among them."""
+        places = self._places(names)
+        if names and (missing := [name for name in self._required if name not in places]):
+            raise UnexpectedAnswer(
+                f"The file has no column for {', '.join(missing)}; it has {', '.join(names):.500}.",
+                "Nothing of it was loaded. If the column was left out on purpose, ask for it again; if the vendor "
+                "gives it another name or language, add that to the schema (`also`).",
+            )
+
+    def knows_any(self, names: Sequence[str]) -> bool:
+        """Whether one of some names is a column's, or the schema has no columns to know."""
+        return bool(self._places(names)) or not self._spellings
 
     def _places(self, names: Sequence[str]) -> dict[str, int]:
         """Where each column is; of two that have the same name, the first."""
@@ -117,14 +139,18 @@ def folded(name: str) -> str:
     return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", name).casefold()))
 
 
-def as_type(column: dy.Column, text: pl.Expr, zone: str) -> pl.Expr:
+def as_type(column: dy.Column, text: pl.Series, zone: str) -> pl.Series:
     """Texts as a column's type; null for what is blank, and for what is no such value."""
-    kind, text = type(column.dtype), _given(text)
-    if kind is pl.String:
-        return text
-    text = text.str.strip_chars()
+    kind = type(column.dtype)
+    if kind is pl.String or text.null_count() == len(text):
+        return text.cast(column.dtype)
     if kind is pl.Datetime:
-        return times(text, zone)
+        return _times(text, zone)
+    return pl.DataFrame({"text": text}).select(_value(column, pl.col("text").str.strip_chars())).to_series()
+
+
+def _value(column: dy.Column, text: pl.Expr) -> pl.Expr:
+    kind = type(column.dtype)
     if kind is pl.Date:
         return times(text, "UTC").dt.date()
     if kind is pl.Boolean:
@@ -137,6 +163,24 @@ def as_type(column: dy.Column, text: pl.Expr, zone: str) -> pl.Expr:
     whole = pl.when(plain.str.contains(_WHOLE)).then(plain).cast(pl.Int64, strict=False)
     rounded = pl.when((number == number.round()) & (number.abs() <= _EXACT)).then(number).cast(pl.Int64, strict=False)
     return pl.coalesce(whole, rounded).cast(kind, strict=False)
+
+
+def _times(text: pl.Series, zone: str) -> pl.Series:
+    """Times in the form of the first one, which is nearly always that of all; else each in its own."""
+    first = text[text.is_not_null().arg_max() or 0]
+    for pattern, form in _PLAIN_FORMS.items():
+        if re.fullmatch(pattern, first):
+            found = text.str.to_datetime(form, time_unit="us", strict=False, exact=True)
+            if found.null_count() == text.null_count():
+                return (
+                    found.dt.replace_time_zone("UTC") if form.endswith("Z") or zone == "UTC" else _placed(found, zone)
+                )
+    return pl.DataFrame({"text": text}).select(times(pl.col("text").str.strip_chars(), zone)).to_series()
+
+
+def _placed(naive: Any, zone: str) -> Any:
+    """Times that say no zone, an expression or a series of them, in the one that they are meant in, as UTC."""
+    return naive.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null").dt.convert_time_zone("UTC")
 
 
 def times(text: pl.Expr, zone: str) -> pl.Expr:
@@ -155,8 +199,7 @@ def times(text: pl.Expr, zone: str) -> pl.Expr:
     zoned = pl.format("{}{}", local, offset).str.to_datetime(
         "%Y-%m-%d %H:%M:%S%.f%:z", time_unit="us", time_zone="UTC", strict=False
     )
-    placed = naive.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
-    return pl.coalesce(zoned, placed.dt.convert_time_zone("UTC"))
+    return pl.coalesce(zoned, _placed(naive, zone))
 
 
 def _read(text: pl.Expr, form: str) -> pl.Expr:
@@ -170,9 +213,9 @@ def _seconds(text: pl.Expr) -> pl.Expr:
     return ((days.fill_null(0) * 24 + hours) * 60 + minutes) * 60 + seconds
 
 
-def _given(text: pl.Expr) -> pl.Expr:
-    """A text as it is; null if it is blank."""
-    return pl.when(text.str.strip_chars() != "").then(text)
+def _given(text: pl.Series) -> pl.Series:
+    """Texts as they are; null where there is none."""
+    return text.set(text.str.strip_chars() == "", None)
 
 
 def _distinct(names: Sequence[str]) -> Iterator[str]:
@@ -183,9 +226,14 @@ def _distinct(names: Sequence[str]) -> Iterator[str]:
         yield name if seen[name] == 1 else f"{name} ({seen[name]})"
 
 
-def _as_json(frame: pl.DataFrame) -> list[str | None]:
-    """Each row as JSON without what is null; null where all is."""
-    rows = ({name: text for name, text in row.items() if text is not None} for row in frame.iter_rows(named=True))
+def _as_json(columns: dict[str, pl.Series], height: int) -> list[str | None]:
+    """Each row of some columns as JSON without what is null; null where all is."""
+    if not columns:
+        return [None] * height
+    rows = (
+        {name: text for name, text in zip(columns, row, strict=True) if text is not None}
+        for row in zip(*columns.values(), strict=True)
+    )
     return [json.dumps(row) if row else None for row in rows]
 
 

@@ -30,7 +30,7 @@ _ACCOUNT: dict[str, Any] = {
     "client_id": settings.text("LIVEPERSON_CLIENT_ID"),
     "client_secret": settings.text("LIVEPERSON_CLIENT_SECRET"),
     "domain_url": settings.text("LIVEPERSON_DOMAIN_URL", "https://api.liveperson.net"),
-    "retry_wait_seconds": settings.RETRY_WAIT_SECONDS,
+    "retry_wait_seconds": settings.retry_wait_seconds(),
 }
 RESOURCES: dict[str, ApiResource] = {
     "liveperson_data_access": LivePersonDataAccessResource(

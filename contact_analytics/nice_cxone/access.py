@@ -29,6 +29,7 @@ _HOSTS = {"eu1": "https://eu1.niceincontact.com"}
 
 def url_of_area(area: str) -> str:
     """The root of an area's API by its documented name."""
+    area = area.strip().lower()
     return _HOSTS.get(area, f"https://{area}.nice-incontact.com")
 
 

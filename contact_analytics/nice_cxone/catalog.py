@@ -19,7 +19,8 @@ RESOURCES: dict[str, ApiResource] = {
         versions=settings.text("NICE_CXONE_VERSIONS"),
         call_interval_seconds=settings.number("NICE_CXONE_CALL_INTERVAL_SECONDS", 31),
         poll_seconds=settings.number("NICE_CXONE_POLL_SECONDS", 10),
-        retry_wait_seconds=settings.RETRY_WAIT_SECONDS,
-        tenant_folder=settings.TENANTS,
+        days_an_export=round(settings.number("NICE_CXONE_DAYS_AN_EXPORT", 14)),
+        retry_wait_seconds=settings.retry_wait_seconds(),
+        tenant_folder=settings.tenants(),
     )
 }

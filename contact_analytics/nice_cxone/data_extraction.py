@@ -6,9 +6,11 @@ what is inferred is said where it is used.
 
 import json
 import re
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from threading import Event
 from time import monotonic
 from typing import Any
 
@@ -17,19 +19,29 @@ from pydantic import Field
 
 from contact_analytics.lib.auth import BearerToken, SameSite
 from contact_analytics.lib.delivery import Delivery, Order
-from contact_analytics.lib.errors import ConfigurationError, ContactAnalyticsError, UnexpectedAnswer
+from contact_analytics.lib.errors import (
+    ConfigurationError,
+    ContactAnalyticsError,
+    ExportTimedOut,
+    RequestRejected,
+    UnexpectedAnswer,
+)
 from contact_analytics.lib.exported_files import DEAD, spooled
 from contact_analytics.lib.exports import Export, Exports, Polling, State, Status
-from contact_analytics.lib.http import Caller, RetryRule, Tally, check, excerpt
+from contact_analytics.lib.http import Caller, RetryRule, Tally, check, excerpt, in_short
 from contact_analytics.lib.links import check_scheme, followed, shown
 from contact_analytics.lib.resource import ApiResource
-from contact_analytics.lib.tenant import Pace, Submitted, Tenant
+from contact_analytics.lib.tenant import Pace, Submitted, Tenant, stopped_by
 from contact_analytics.nice_cxone.access import API, TOKENS, Issuer, by_access_key, url_of_area
 from contact_analytics.nice_cxone.entities import Entity, NiceCxoneConfig, version_of
 from contact_analytics.nice_cxone.window import Window, files_of, store
 
 ISSUER_URL = "https://cxone.niceincontact.com"
 _JOBS = "/data-extraction/v1/jobs"
+# Of a job that the vendor does not know, or not any more.
+_UNKNOWN = (400, 404, 410)
+# A link lives for half a minute: what takes longer needs another one.
+_AT_STORAGE = RetryRule(busy_waits=(1, 2), failure_waits=(1, 2), total_seconds=15)
 _JOB_ID = re.compile(r"[\w.:-]{1,200}")
 _STATES = {
     "running": State.RUNNING,
@@ -66,12 +78,13 @@ class NiceCxoneDataExtractionResource(ApiResource):
         version = version_of(entity, config, self.versions)
         with self.open_client() as anonymous:
             auth, url = self._placed(Caller(anonymous, TOKENS, self.rule, Tally()))
+            stop, pace = Event(), Pace(1, self.call_interval_seconds)
             tenant = Tenant(
-                self.tenant_folder, "nice_cxone", f"{url} {self.access_key_id}", Pace(1, self.call_interval_seconds)
+                self.tenant_folder, "nice_cxone", f"{url} {self.access_key_id}", pace, wait=stopped_by(stop)
             )
 
             def take_turn(request: httpx.Request) -> None:
-                if request.method == "POST" and request.url.path == _JOBS:
+                if request.method == "POST" and request.url.path.endswith(_JOBS):
                     tenant.take_turn()
 
             with self.open_client(SameSite(auth, url), url, take_turn) as client:
@@ -79,7 +92,7 @@ class NiceCxoneDataExtractionResource(ApiResource):
                 # Each try waits for the tenant's turn as well; the retries are to outlast another user's export.
                 rule = RetryRule(self.retry_wait_seconds, busy_waits=(1, 2, 4, 8, 16), total_seconds=600)
                 exports = Exports(tenant, polling, one_at_a_time=True)
-                yield DataExtraction(client, anonymous, rule, exports, entity, version, self.days_an_export)
+                yield DataExtraction(client, anonymous, rule, exports, entity, version, self.days_an_export, stop.set)
 
     def _placed(self, caller: Caller) -> tuple[BearerToken, str]:
         """How requests get their token, and the root of the API."""
@@ -107,6 +120,15 @@ class NiceCxoneDataExtractionResource(ApiResource):
             )
 
 
+@dataclass(frozen=True)
+class Brought:
+    """How a day was brought into the archive: when the vendor was asked for it, and whether it got a file of its own
+    then, or has the one that it had."""
+
+    asked_at: datetime
+    is_new: bool
+
+
 class DataExtraction:
     """The API's methods for one entity, over one open client."""
 
@@ -119,33 +141,51 @@ class DataExtraction:
         entity: Entity,
         version: str,
         days_an_export: int,
+        stop: Callable[[], None],
     ) -> None:
         self._client, self._storage, self._rule, self._exports = client, storage, rule, exports
-        self._entity, self._version, self._days_an_export = entity, version, days_an_export
-        # What became of each day: when it was asked for, or why it failed. Days that follow share an export.
-        self._outcomes: dict[date, datetime | ContactAnalyticsError] = {}
+        self._entity, self._version, self._days_an_export, self.stop = entity, version, days_an_export, stop
+        # What became of each day: how it was brought, or why it failed. Days that follow share an export.
+        self._outcomes: dict[date, Brought | ContactAnalyticsError] = {}
+        self._hung: ExportTimedOut | None = None
 
     def deliver(self, order: Order) -> Delivery:
         """A UTC day in the archive, from an export of it and of the days after it that are to be delivered too."""
         started, delivery = monotonic(), Delivery([])
-        before = files_of(order.archived)
         if order.day not in self._outcomes:
-            days = _together([order.day, *order.to_come], self._days_an_export)
-            try:
-                self._outcomes |= self.export(days, order, delivery.tally)
-            except ContactAnalyticsError as error:
-                self._outcomes |= dict.fromkeys(days, error)
+            self._bring(order, delivery.tally)
         outcome = self._outcomes[order.day]
         if isinstance(outcome, ContactAnalyticsError):
             raise outcome
         delivery.files = files_of(order.archived)
-        delivery.downloaded = int(delivery.files != before)
-        delivery.listed_at = outcome
+        delivery.downloaded = int(outcome.is_new)
+        delivery.listed_at = outcome.asked_at
         delivery.seconds["download"] = monotonic() - started
         return delivery
 
-    def export(self, days: Sequence[date], order: Order, tally: Tally) -> dict[date, datetime]:
-        """Bring days into the archive by one export, and tell when each was asked for.
+    def _bring(self, order: Order, tally: Tally) -> None:
+        """Bring a day, and those after it that share its export, or note why that failed."""
+        if self._hung:  # Each further export would cost its deadline, too.
+            self._outcomes[order.day] = self._hung
+            return
+        days = _together([order.day, *order.to_come], self._days_an_export)
+        try:
+            self._outcomes |= self.export(days, order, tally)
+        except RequestRejected as error:
+            if not _is_about_the_request(error) or len(days) == 1:
+                self._outcomes |= dict.fromkeys(days, error)
+                return
+            # The vendor's limit is stated in two ways: a tenant's may be narrower than both.
+            self._days_an_export = len(days) // 2
+            self._bring(order, tally)
+            if (outcome := self._outcomes[order.day]) is not error and isinstance(outcome, RequestRejected):
+                self._outcomes |= dict.fromkeys(days, outcome)
+        except ContactAnalyticsError as error:
+            self._hung = error if isinstance(error, ExportTimedOut) else None
+            self._outcomes |= dict.fromkeys(days, error)
+
+    def export(self, days: Sequence[date], order: Order, tally: Tally) -> dict[date, Brought]:
+        """Bring days into the archive by one export, and tell how each was brought.
 
         An export of an earlier run's that is still to be had is taken up; those of the days that it holds are told.
         """
@@ -157,14 +197,14 @@ class DataExtraction:
             "endDate": str(window.end),
         }
 
-        def is_served_by(other: Mapping[str, str]) -> bool:
-            same = all(other.get(name) == request[name] for name in ("entityName", "version"))
-            return same and Window.of(other).holds(order.day)
+        def is_served_by(other: Submitted) -> bool:
+            same = all(other.request.get(name) == request[name] for name in ("entityName", "version"))
+            return same and Window.of(other.request).holds(order.day) and order.takes(other.submitted_at)
 
-        def fetch(submitted: Submitted, link: str) -> dict[date, datetime]:
+        def fetch(submitted: Submitted, link: str) -> dict[date, Brought]:
             held = [day for day in days if Window.of(submitted.request).holds(day)]
-            self._download(submitted, link, held, order, tally)
-            return dict.fromkeys(held, submitted.submitted_at)
+            changed = self._download(submitted, link, held, order, tally)
+            return {day: Brought(submitted.submitted_at, is_new=day in changed) for day in held}
 
         return self._exports.fetch(
             Export(
@@ -185,32 +225,39 @@ class DataExtraction:
             check(response, API)
             return _job_id(response)
 
-        return self._caller(tally).send("POST", _JOBS, accepted, json=dict(request))
+        # What was not answered in time may have been accepted: another one would be refused while it is under way.
+        return self._caller(tally).send("POST", _JOBS, accepted, json=dict(request), retry_timeouts=False)
 
     def job_status(self, job_id: str, tally: Tally) -> Status:
         """How an export is; with a link to its file, which is good for 30 seconds, when it is done."""
-        answer = self._caller(tally).get(f"{_JOBS}/{job_id}", accept=lambda response: response.status_code == 404)
-        if answer.status_code == 404:
+        answer = self._caller(tally).get(f"{_JOBS}/{job_id}", accept=lambda response: response.status_code in _UNKNOWN)
+        if answer.status_code in _UNKNOWN:
             return Status(State.GONE, "the vendor does not know the export any more")
         job = _job(answer)
         word, result = job.get("status"), _object(job.get("result"))
         state = _STATES.get(str(word).strip().casefold(), State.RUNNING)
-        said = " ".join(filter(None, (_text(word) or "no status", *(_text(result.get(name)) for name in _WORDS))))
+        words = (_text(place.get(name)) for place in (result, job) for name in _WORDS)
+        said = in_short(" ".join(filter(None, (_text(word) or "no status", *words))))
         link = _text(result.get("url")) or _text(job.get("url"))
         if state is State.DONE and not link:
             return Status(State.RUNNING, f"{said} without a link")
         return Status(state, said, followed(link, self._client.base_url, API.name) if state is State.DONE else "")
 
-    def _download(self, submitted: Submitted, link: str, days: Sequence[date], order: Order, tally: Tally) -> None:
-        def keep(response: httpx.Response) -> None:
+    def _download(self, submitted: Submitted, link: str, days: Sequence[date], order: Order, tally: Tally) -> set[date]:
+        def keep(response: httpx.Response) -> set[date]:
             with spooled(response) as file:
-                store(self._entity, submitted, shown(link), file, days, order.archive)
+                return store(self._entity, submitted, shown(link), file, days, order.archive)
 
         # Storage knows the file by the link's signature, and refuses a second kind of credentials.
-        Caller(self._storage, API, self._rule, tally).stream(link, keep, passed=DEAD)
+        return Caller(self._storage, API, _AT_STORAGE, tally, self._exports.tenant.wait).stream(link, keep, passed=DEAD)
 
     def _caller(self, tally: Tally) -> Caller:
-        return Caller(self._client, API, self._rule, tally)
+        return Caller(self._client, API, self._rule, tally, self._exports.tenant.wait)
+
+
+def _is_about_the_request(error: RequestRejected) -> bool:
+    """Whether a refusal is of the request as it is: 400, such as for a window that is too long."""
+    return error.metadata["status"].value == 400 if "status" in error.metadata else False
 
 
 # Where the vendor says why an export failed.
@@ -230,7 +277,7 @@ def _job_id(response: httpx.Response) -> str:
     text = response.text.strip()
     try:
         answer = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         answer = text
     found = answer.get("jobId") or answer.get("id") if isinstance(answer, dict) else answer
     if not isinstance(found, str) or not _JOB_ID.fullmatch(found):
@@ -239,11 +286,13 @@ def _job_id(response: httpx.Response) -> str:
 
 
 def _job(response: httpx.Response) -> dict[str, Any]:
-    """What an answer says of a job, with or without the object around it."""
+    """What an answer says of a job, with or without the object around it; nothing, if it is empty or repeats the id."""
     try:
-        answer = response.json()
+        answer = response.json() if response.text.strip() else {}
     except (ValueError, RecursionError):
         answer = None
+    if isinstance(answer, str):
+        answer = {}
     if not isinstance(answer, dict):
         raise _unexpected(response, "no job status")
     return _object(answer.get("jobStatus")) or answer

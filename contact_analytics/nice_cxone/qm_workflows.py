@@ -110,9 +110,10 @@ class QmWorkflows(dy.Schema):
 def _identified(frame: pl.DataFrame) -> pl.DataFrame:
     """Rows with an id and the time that dates them, in the order of their changes: the last of an evaluation stands."""
     told = pl.struct(_TOLD_BY).map_elements(_surrogate, return_dtype=pl.String)
-    missing = frame["workflow_id"].is_null()
+    # A version that has ids has them in all rows: one without is for the rules.
+    has_ids = frame["workflow_id"].null_count() < frame.height or frame.is_empty()
     return frame.with_columns(
-        workflow_id=pl.when(missing).then(told).otherwise("workflow_id") if missing.any() else pl.col("workflow_id"),
+        workflow_id=pl.col("workflow_id") if has_ids else told,
         dated_at=pl.coalesce("submission_date", "start_date"),
     ).sort("last_updated", maintain_order=True)
 

@@ -3,12 +3,19 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 
 import pytest
 
-from contact_analytics.lib.errors import ExportFailed, ExportTimedOut, UnexpectedAnswer
+from contact_analytics.lib.errors import (
+    ExportCancelled,
+    ExportFailed,
+    ExportTimedOut,
+    RequestRejected,
+    UnexpectedAnswer,
+)
 from contact_analytics.lib.exports import Export, Exports, LinkDead, Polling, State, Status
-from contact_analytics.lib.tenant import Pace, Submitted, Tenant
+from contact_analytics.lib.tenant import Pace, Stopped, Submitted, Tenant, stopped_by
 
 RUNNING, DONE = Status(State.RUNNING, "RUNNING"), Status(State.DONE, "SUCCEEDED", "link")
 FAILED, GONE = Status(State.FAILED, "FAILED: too much"), Status(State.GONE, "unknown")
@@ -20,7 +27,7 @@ class Vendor:
     """A vendor that answers with given statuses in turn, the last one for ever; it notes what it was asked."""
 
     folder: Path
-    statuses: Sequence[Status] = (RUNNING, DONE)
+    statuses: Sequence[Status | Exception] = (RUNNING, DONE)
     dead_links: int = 0
     one_at_a_time: bool = False
     now: float = 0.0
@@ -43,7 +50,10 @@ class Vendor:
 
         def status(submitted: Submitted) -> Status:
             self.looks.append(submitted.ticket["jobId"])
-            return self.statuses[min(len(self.looks), len(self.statuses)) - 1]
+            found = self.statuses[min(len(self.looks), len(self.statuses)) - 1]
+            if isinstance(found, Exception):
+                raise found
+            return found
 
         def fetch(submitted: Submitted, link: str) -> str:
             self.fetched.append(link)
@@ -54,7 +64,7 @@ class Vendor:
             return submitted.ticket["jobId"]
 
         request = {"what": what}
-        return Export(what, request, lambda other: other == request, submit, status, fetch)
+        return Export(what, request, lambda other: other.request == request, submit, status, fetch)
 
     def fetch(self, what: str = "one") -> str:
         polling = Polling(10, 1.5, 60, DEADLINE)
@@ -88,8 +98,10 @@ def test_what_ends_badly_each_time_ends_with_the_vendors_words(tmp_path: Path) -
 def test_what_the_vendor_calls_off_is_not_submitted_again(tmp_path: Path) -> None:
     """Somebody cancelled it: another one would be, too."""
     vendor = Vendor(tmp_path, [Status(State.REFUSED, "CANCELLED")])
-    with pytest.raises(ExportFailed, match="submitted once: CANCELLED"):
+    with pytest.raises(ExportCancelled, match="the export was cancelled: CANCELLED") as raised:
         vendor.fetch()
+    assert vendor.submitted == 1
+    assert not raised.value.allow_retries
 
 
 def test_an_export_that_never_ends_is_given_up_at_its_deadline(tmp_path: Path) -> None:
@@ -176,3 +188,46 @@ def test_a_file_that_cannot_be_used_is_not_taken_up_again(tmp_path: Path) -> Non
     with pytest.raises(UnexpectedAnswer):
         vendor.fetch()
     assert vendor.tenant.submitted() == []
+
+
+REFUSED = RequestRejected("The status is refused.", "Look.")
+
+
+@pytest.mark.parametrize("one_at_a_time", [False, True])
+@pytest.mark.parametrize("left", ["one", "other"])
+def test_one_that_the_vendor_will_not_tell_of_stops_nobody(tmp_path: Path, left: str, *, one_at_a_time: bool) -> None:
+    """Whatever an earlier run has left behind, this one submits its own."""
+    vendor = Vendor(tmp_path, [REFUSED, DONE], one_at_a_time=one_at_a_time)
+    vendor.tenant.note({"what": left}, vendor.export().submit())
+    if left == "other" and not one_at_a_time:
+        vendor.statuses = [DONE]
+    assert vendor.fetch() == "job 2"
+
+
+def test_an_export_whose_status_is_refused_is_not_taken_up(tmp_path: Path) -> None:
+    """The run that submitted it says what was refused, the next one submits another."""
+    vendor = Vendor(tmp_path, [REFUSED, DONE])
+    with pytest.raises(RequestRejected):
+        vendor.fetch()
+    assert vendor.fetch() == "job 2"
+
+
+def test_an_export_that_a_wrong_clock_noted_is_not_taken_up(tmp_path: Path) -> None:
+    """Nothing waits for a time that never comes."""
+    vendor = Vendor(tmp_path, one_at_a_time=True)
+    vendor.now += 86_400
+    vendor.tenant.note({"what": "other"}, vendor.export().submit())
+    vendor.now -= 86_400
+    assert vendor.fetch() == "job 2"
+    assert vendor.tenant.submitted() == []
+
+
+def test_a_wait_ends_with_the_run(tmp_path: Path) -> None:
+    """Terminated in the UI, a run does not go on asking until the vendor is done."""
+    stop = Event()
+    stop.set()
+    with pytest.raises(Stopped):
+        stopped_by(stop)(3600)
+    busy, waiting = Vendor(tmp_path).tenant, Tenant(str(tmp_path), "vendor", "acme", Pace(1, 0), wait=stopped_by(stop))
+    with busy.alone(1), pytest.raises(Stopped), waiting.alone(3600):
+        pass
