@@ -17,12 +17,12 @@ import polars as pl
 
 from contact_analytics.khoros_care.analytics_reports import AnalyticsReports, KhorosCareAnalyticsReportsResource
 from contact_analytics.khoros_care.columns import DOCUMENTATION
-from contact_analytics.khoros_care.options import ExportOptions
-from contact_analytics.khoros_care.report_format import decode
+from contact_analytics.khoros_care.options import ExportOptions, ReportFormat
+from contact_analytics.khoros_care.report_format import decode, form_of_report
 from contact_analytics.khoros_care.user import FORMAT
 from contact_analytics.lib.archive import ArchiveResource
 from contact_analytics.lib.asset_options import dimension_table
-from contact_analytics.lib.bodies import CutShort
+from contact_analytics.lib.bodies import Body, gunzip
 from contact_analytics.lib.dataset import Dimension
 from contact_analytics.lib.dimension import DimensionConfig, extract_history
 from contact_analytics.lib.errors import UnexpectedAnswer
@@ -68,10 +68,11 @@ class AgentList:
         found = list[tuple[bytes, str]]()
 
         def keep(_: Submitted, source: str, file: IO[bytes]) -> None:
-            text = file.read().strip()
-            if not (text.startswith(b"[") and text.endswith(b"]")):
-                raise CutShort("it is no whole list")
-            found.append((text, source))
+            is_text = form_of_report(FORMAT, file) != ReportFormat.json.value
+            text, body = file.read(), Body(is_text=is_text)
+            body.feed(text)
+            body.finish()
+            found.append((gunzip(text), source))
 
         yesterday = datetime.now(UTC).date() - timedelta(days=1)
         self._api.export(yesterday, [], keep, tally)

@@ -25,7 +25,7 @@ from contact_analytics.lib.delivery import Delivery, Order
 from contact_analytics.lib.errors import ConfigurationError, ExportTimedOut, UnexpectedAnswer
 from contact_analytics.lib.exported_files import DEAD, spooled
 from contact_analytics.lib.exports import Export, Exports, Polling, State, Status
-from contact_analytics.lib.http import Caller, RetryRule, Tally, check
+from contact_analytics.lib.http import Caller, RetryRule, Tally
 from contact_analytics.lib.links import check_scheme, followed, same_site, shown
 from contact_analytics.lib.resource import ApiResource
 from contact_analytics.lib.tenant import Pace, Submitted, Tenant, stopped_by
@@ -185,7 +185,6 @@ class AnalyticsReports:
     def _submit(self, asked: Sequence[tuple[str, str]], tally: Tally) -> Mapping[str, str]:
         def accepted(response: httpx.Response) -> Mapping[str, str]:
             response.read()
-            check(response, API)
             answer = submission(response)
             self._follow(answer.run_id, answer.status_url)
             return {"workflowId": answer.workflow_id, "runId": answer.run_id}

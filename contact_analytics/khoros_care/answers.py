@@ -6,8 +6,9 @@ from typing import Any
 
 import httpx
 
+from contact_analytics.khoros_care.options import SETTING
 from contact_analytics.lib.errors import RequestRejected, UnexpectedAnswer
-from contact_analytics.lib.http import Api, excerpt, in_short
+from contact_analytics.lib.http import Api, check, excerpt, in_short
 from contact_analytics.lib.links import shown
 
 API = Api(
@@ -53,15 +54,15 @@ def result_of(response: httpx.Response) -> Any:
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise _unexpected(response, f"{type(error).__name__} {error}") from error
     if str(status).casefold() != "pass" or isinstance(result, str):
-        raise RequestRejected(
-            f"{API.name}: {response.request.method} {shown(response.request.url)} was refused: {excerpt(response)}",
-            "Nothing stored was changed. The vendor's words say what of the launch's config it does not take.",
-        )
+        raise _refused(response, "The vendor's words say what it does not take.")
     return result
 
 
 def submission(response: httpx.Response) -> Submission:
-    """The export that an answer accepts."""
+    """The export that an answer accepts. Raises what `check` does for one that does not."""
+    if response.status_code == 400:
+        raise _refused(response, "It is answered so without a word as to why: look at its metrics, ids and locale.")
+    check(response, API)
     result = result_of(response)
     accepted = _object(result[0] if isinstance(result, list) and len(result) == 1 else result)
     try:
@@ -89,6 +90,14 @@ def report(response: httpx.Response, run_id: str) -> Report | None:
         _text(state.get("reason")),
         _text(about.get("downloadUrl")),
         _text(about.get("statusUrl")),
+    )
+
+
+def _refused(response: httpx.Response, hint: str) -> RequestRejected:
+    asked = f"{response.request.method} {shown(response.request.url)}"
+    return RequestRejected(
+        f"{API.name}: {asked} was refused ({response.status_code}): {excerpt(response)}",
+        f"Nothing stored was changed. Change the launch's config or {SETTING}. {hint}",
     )
 
 

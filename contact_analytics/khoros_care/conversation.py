@@ -12,7 +12,7 @@ from contact_analytics.khoros_care.options import KhorosCareConfig
 from contact_analytics.khoros_care.report_format import report_format
 from contact_analytics.lib.archive import ArchiveResource
 from contact_analytics.lib.asset_options import daily_table
-from contact_analytics.lib.dataset import Repeats
+from contact_analytics.lib.dataset import PARTITION, Repeats
 from contact_analytics.lib.schema import field, instant
 from contact_analytics.lib.warehouse import WarehouseResource
 from contact_analytics.settings import PARTITIONS
@@ -45,6 +45,11 @@ class Conversation(dy.Schema):
     conversation_link = field(dy.String, "Address in Care", inferred=True)
 
 
+# An answer tells how conversations are when it is asked for, but that of the open ones how they were at the day's end.
+_STATE_AT = (
+    f"case when contains(_source_file, 'Z_open') then strftime({PARTITION} + 1, '%Y-%m-%d') else _source_file end"
+)
+
 FORMAT = report_format(Conversation)
 DATASET = report(
     "conversation",
@@ -52,7 +57,7 @@ DATASET = report(
     grain="One row a conversation that was created or closed on the day, in its latest state.",
     event_time="created_date",
     repeats=Repeats.LATEST,
-    versions=("_source_file",),
+    versions=(_STATE_AT,),
 )
 
 

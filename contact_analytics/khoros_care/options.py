@@ -3,23 +3,27 @@
 import hashlib
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from enum import Enum
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import dagster as dg
+import polars as pl
 from pydantic import Field, ValidationError
 
 from contact_analytics.lib.config import ExtractionConfig
 from contact_analytics.lib.errors import ConfigurationError
 
 SETTING = "KHOROS_CARE_EXPORT_OPTIONS"
+_REMEDY = f"Change the launch's config or {SETTING}."
 _EVERYWHERE = "*"
 _FILTERS = frozenset({"priorities", "smart_view_id", "work_queue_ids", "business_hours"})
 _COMMON = _FILTERS | {"report_format", "report_metrics", "locale", "timezone"}
 _TEAMS = {"team_ids", "include_disabled"}
-# What each export takes beside the common ones; `user` takes no filters and formats no dates.
+# What each export takes; `user` takes no filters and formats no dates.
 _TAKEN: dict[str, frozenset[str]] = {
+    **dict.fromkeys(("response", "incoming_post", "combined", "author"), _COMMON),
+    **dict.fromkeys(("raw_expert_help", "conversation_actions"), _COMMON),
     "conversation": _COMMON | {"open_at_end"},
     "raw_agent_states": _COMMON | {"team_ids"},
     "team_performance": _COMMON | _TEAMS,
@@ -87,11 +91,16 @@ class ExportOptions(dg.Config):
         if foreign := [name for name, _ in self.given() if name not in taken]:
             raise ConfigurationError(
                 f"The export {export} does not take {', '.join(foreign)}.",
-                f"It takes {', '.join(sorted(taken))}. Change the launch's config or {SETTING}.",
+                f"It takes {', '.join(sorted(taken))}. {_REMEDY}",
             )
+        if not all(0 <= priority <= 5 for priority in self.priorities or ()):
+            raise ConfigurationError(f"Priorities are 0 to 5, and {_joined(self.priorities)} are asked for.", _REMEDY)
+        if self.time_interval is not None and self.time_interval <= 0:
+            raise ConfigurationError(f"An interval of {self.time_interval} milliseconds cannot be.", _REMEDY)
         try:
-            ZoneInfo(self.timezone or "UTC")
-        except (ZoneInfoNotFoundError, ValueError) as error:
+            # Not all that lies in a machine's folder of zones is one of IANA's.
+            pl.Series([datetime(2025, 1, 1)], dtype=pl.Datetime).dt.replace_time_zone(self.timezone or "UTC")  # noqa: DTZ001
+        except pl.exceptions.ComputeError as error:
             raise ConfigurationError(
                 f"{self.timezone} is no time zone.", "Name one of IANA's, such as America/Chicago."
             ) from error
@@ -159,6 +168,8 @@ def options_of(export: str, config: ExportOptions, settings: str) -> ExportOptio
     """
     try:
         known: dict[str, dict[str, Any]] = json.loads(settings or "{}")
+        if unknown := [name for name in known if name != _EVERYWHERE and _family(name) not in _TAKEN]:
+            raise ValueError(f"there is no export {', '.join(unknown)}")
         everywhere, of_this = (ExportOptions(**_checked(known.get(key, {}))) for key in (_EVERYWHERE, export))
     except (ValueError, TypeError, AttributeError, ValidationError) as error:
         raise ConfigurationError(
@@ -173,7 +184,12 @@ def options_of(export: str, config: ExportOptions, settings: str) -> ExportOptio
 
 
 def _taken(export: str) -> frozenset[str]:
-    return _TAKEN.get(export.partition("/")[0], _COMMON)
+    return _TAKEN.get(_family(export), _COMMON)
+
+
+def _family(export: str) -> str:
+    """An export's id, or what the ids of all Publishing exports begin with."""
+    return export.partition("/")[0]
 
 
 def _checked(options: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from time import monotonic
 from typing import IO, TYPE_CHECKING
 
 from contact_analytics.khoros_care.options import SETTING, ExportOptions, ReportFormat
-from contact_analytics.khoros_care.report_format import check_is_report, report_format
+from contact_analytics.khoros_care.report_format import form_of_report, report_format
 from contact_analytics.lib.archive import ArchivedDay, ArchivedFile
 from contact_analytics.lib.dataset import Dataset, Repeats
 from contact_analytics.lib.delivery import Delivery, Order, all_of
@@ -58,13 +58,13 @@ class ReportDay:
         self, part: str, note: Callable[[datetime], None], submitted: "Submitted", source: str, file: IO[bytes]
     ) -> None:
         order, options = self._order, self._api.options
-        is_csv = options.form == ReportFormat.csv.value
-        check_is_report(report_format(order.dataset.schema), file)
+        form = form_of_report(report_format(order.dataset.schema), file)
         mark = options.mark(order.dataset.name)
         is_forced = order.refetch and order.force
         words = [stamp(submitted.submitted_at), part, *([mark] if mark else []), *(["forced"] if is_forced else [])]
         newest = None if is_forced else _newest(order.archived, part, mark)
-        keep(order.archived, f"{'_'.join(words)}.{options.form}", source, order.day, file, newest, is_text=is_csv)
+        is_text = form == ReportFormat.csv.value
+        keep(order.archived, f"{'_'.join(words)}.{form}", source, order.day, file, newest, is_text=is_text)
         note(submitted.submitted_at)
 
 
@@ -79,7 +79,8 @@ def files_of(archived: ArchivedDay, dataset: Dataset, options: ExportOptions) ->
     """The archived files that make up a day, in the order in which they were asked for.
 
     Where rows have a key, a later answer stands for what it holds and takes nothing back, unless that was forced;
-    elsewhere the newest answer is the day.
+    elsewhere the newest answer is the day. What was open at the day's end comes first, whenever it was asked for: every
+    other answer tells of later.
     """
     mark, found = options.mark(dataset.name), list[ArchivedFile]()
     # What was open at the day's end once stays a part of it, also where a later run does not ask for that.
@@ -87,7 +88,11 @@ def files_of(archived: ArchivedDay, dataset: Dataset, options: ExportOptions) ->
         files = _files(archived, part, mark)
         begins = [place for place, file in enumerate(files) if _NAME.fullmatch(file.name)["forced"]]  # pyright: ignore[reportOptionalSubscript]
         found += files[begins[-1] if begins else 0 :] if dataset.repeats is Repeats.LATEST else files[-1:]
-    return sorted(found, key=lambda file: (moment_of(file.name), file.name))
+    return sorted(found, key=lambda file: (not _is_of_open(file), moment_of(file.name), file.name))
+
+
+def _is_of_open(file: ArchivedFile) -> bool:
+    return file.name.partition("_")[2].startswith("open")
 
 
 def archived_day(dataset: Dataset, options: ExportOptions, archived: ArchivedDay) -> Delivery:

@@ -6,13 +6,13 @@ from typing import IO
 
 import dataframely as dy
 
-from contact_analytics.lib.bodies import BLANK, CutShort
+from contact_analytics.lib.bodies import BLANK, CutShort, gunzip
 from contact_analytics.lib.csv_text import read_csv, records
 from contact_analytics.lib.dataset import Decoded
 from contact_analytics.lib.errors import UnexpectedAnswer
 from contact_analytics.lib.http import in_short
 from contact_analytics.lib.json_documents import documents
-from contact_analytics.lib.json_texts import read_json
+from contact_analytics.lib.json_texts import LIST, read_json
 from contact_analytics.lib.schema import columns_of
 from contact_analytics.lib.text_table import TextTable
 
@@ -29,25 +29,29 @@ def decode(table: TextTable, zone: str, text: bytes) -> Decoded:
     return table.read(read_json(text) if _is_json(text) else read_csv(text), zone)
 
 
-def check_is_report(table: TextTable, file: IO[bytes]) -> None:
-    """Raise `CutShort` for a file that is not whole, `UnexpectedAnswer` for one that is no report, such as an error.
+def form_of_report(table: TextTable, file: IO[bytes]) -> str:
+    """The form that a report has, whichever was asked for: `json` or `csv`.
 
-    An error in place of a file is the API's envelope, or a text: a header that nobody knows with nothing behind it.
+    Raises `CutShort` for a file that is not whole, `UnexpectedAnswer` for one that is no report, such as an error: the
+    API's envelope, another object that is no list, or a text, which is a header that nobody knows, of one column or
+    with nothing behind it.
     """
-    text = file.read()
+    text = gunzip(file.read())
+    file.seek(0)
     if not text.strip(BLANK):
         raise CutShort("the body is empty")
-    if not _is_json(text):
-        found = list(records(BytesIO(text)))
-        names = found[0].fields if found else []
+    if _is_json(text):
+        names = read_json(text).names
+        if _is_lone_object(text) and (len(names) < 2 or "status" in names or not table.knows_any(names)):
+            raise _no_report("an object", text)
         table.check_names(names)
-        if len(found) == 1 and not table.knows_any(names):
-            raise _no_report("a text", text)
-    elif text.lstrip(BLANK).startswith(b"{") and _is_envelope(text):
-        raise _no_report("the API's envelope", text)
-    else:
-        table.check_names([name for first in islice(documents(text), 1) for name in first.content or ()])
-    file.seek(0)
+        return "json"
+    found = list(records(BytesIO(text)))
+    names = found[0].fields if found else []
+    if not table.knows_any(names) and 1 in (len(found), len(names)):
+        raise _no_report("a text", text)
+    table.check_names(names)
+    return "csv"
 
 
 def _no_report(what: str, text: bytes) -> UnexpectedAnswer:
@@ -58,10 +62,10 @@ def _no_report(what: str, text: bytes) -> UnexpectedAnswer:
     )
 
 
-def _is_envelope(text: bytes) -> bool:
-    """Whether an object is the API's own answer and not a report: a report in an envelope is a list there."""
-    content = next(documents(text)).content
-    return isinstance(content, dict) and "status" in content and not isinstance(content.get("result"), list)
+def _is_lone_object(text: bytes) -> bool:
+    """Whether all that there is is one object, which is no list, and has none as the API's envelope would."""
+    found = list(islice(documents(text), 2)) if text.lstrip(BLANK).startswith(b"{") else []
+    return len(found) == 1 and not (isinstance(found[0].content, dict) and isinstance(found[0].content.get(LIST), list))
 
 
 def _is_json(text: bytes) -> bool:

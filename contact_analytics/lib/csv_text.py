@@ -36,6 +36,11 @@ class Record:
     fields: list[str]
 
     @property
+    def names(self) -> list[str]:
+        """The fields as they can be shown and stored."""
+        return [field.encode(errors="surrogateescape").decode(errors="replace") for field in self.fields]
+
+    @property
     def is_utf8(self) -> bool:
         return all(field.isascii() or field.encode(errors="replace").decode() == field for field in self.fields)
 
@@ -89,10 +94,10 @@ def read_csv(text: bytes) -> Texts:
         # Arrow closes quotes at the end of a file by itself.
         if body.count(b'"') % 2 == 0:
             frame = _columns(body, len(header.fields))
-            return Texts(header.fields, frame, range(1, frame.height + 1), [])
+            return Texts(header.names, frame, range(1, frame.height + 1), [])
     except pa.ArrowInvalid:
         pass
-    return _read_singly(header.fields, found)
+    return _read_singly(header.names, found)
 
 
 def _read_singly(header: list[str], found: Iterator[Record]) -> Texts:

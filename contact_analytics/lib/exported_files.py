@@ -50,9 +50,11 @@ def keep(
     *,
     is_text: bool = False,
 ) -> ArchivedFile:
-    """Archive a day's file, unless it holds what the newest one does."""
-    if newest and _sha256(file) == newest.sha256 and archived.is_whole(newest):
-        return newest
+    """Archive a day's file, unless it holds what the newest one does; one that was damaged since is put right."""
+    if newest and _sha256(file) == newest.sha256:
+        if archived.is_whole(newest):
+            return newest
+        name = newest.name
     start = datetime.combine(day, time(), UTC)
     listed = ListedFile(name, source, start, start + timedelta(days=1))
     return archived.store(listed, _chunks(file), is_text=is_text)

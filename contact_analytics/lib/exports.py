@@ -16,6 +16,7 @@ import dagster as dg
 from contact_analytics.lib.errors import (
     ContactAnalyticsError,
     CredentialsRejected,
+    DownloadIncomplete,
     ExportCancelled,
     ExportFailed,
     ExportTimedOut,
@@ -159,8 +160,10 @@ class Exports:
                     return fetched
             raise _Ended(status)
         except (_Ended, ContactAnalyticsError) as error:
-            # What was noted is worth another look by the next run only where that may find something else.
-            if isinstance(error, _Ended) or not (error.retryable or isinstance(error, CredentialsRejected)):
+            # What was noted is worth another look by the next run only where that may find something else: a file that
+            # was never whole is so at the vendor's.
+            is_over = isinstance(error, _Ended | DownloadIncomplete)
+            if is_over or not (error.retryable or isinstance(error, CredentialsRejected)):
                 self.tenant.forget(submitted)
             raise
 

@@ -1,6 +1,7 @@
 """Requests that end in a whole answer or in one of `errors`: bounded retries, and no secret in what is said of them."""
 
 import base64
+import json
 import logging
 import re
 from collections.abc import Callable, Collection, Iterator
@@ -35,6 +36,8 @@ TIMEOUT = httpx.Timeout(60, connect=10)
 _TALKATIVE = ("httpx", "httpcore", "oauthlib")
 _SHOWN_CHARACTERS = 300
 _SECRET_CHARACTERS = 6
+# A field of a JSON body whose name says that it is one.
+_SECRET_FIELD = re.compile(r'(?i)"\w*(?:key|secret|password|token)\w*"\s*:\s*("(?:[^"\\]|\\.)+")')
 _LINK_QUERY = re.compile(r"\?[^\s\"'<>]+")
 
 
@@ -179,7 +182,8 @@ class Caller:
                 )
             ) from error
         except httpx.RequestError as error:  # of a token's request, where the client needs one first
-            kind = RequestTimedOut if isinstance(error, httpx.ReadTimeout) else ApiUnavailable
+            is_silent = isinstance(error, httpx.ReadTimeout) and error.request.url == request.url
+            kind = RequestTimedOut if is_silent else ApiUnavailable
             asked = f"{error.request.method} {shown(error.request.url)}"
             raise TryAgain(
                 kind(
@@ -263,7 +267,8 @@ def _sent(request: httpx.Request) -> Iterator[str]:
     header, body = request.headers.get("Authorization", ""), request.read().decode(errors="replace")
     scheme, _, value = header.partition(" ")
     found = [value, *re.findall(r'"([^"]+)"', header), *re.findall(r"=([^&]+)", body)]
-    found += re.findall(r':\s*"((?:[^"\\]|\\.)+)"', body)
+    for quoted in _SECRET_FIELD.findall(body):
+        found += [quoted.strip('"'), json.loads(quoted)]
     if scheme.casefold() == "basic":
         found += _decoded(value).split(":", 1)
     for value in found:

@@ -10,7 +10,7 @@ from contact_analytics.lib.json_documents import documents
 from contact_analytics.lib.text_table import Texts
 from contact_analytics.lib.wire import Fault, as_object
 
-_LIST = "result"
+LIST = "result"
 
 
 def read_json(text: bytes) -> Texts:
@@ -33,7 +33,7 @@ def read_json(text: bytes) -> Texts:
 
 def _records(text: bytes) -> list[tuple[bytes, Any, str | None]]:
     found = [(each.raw, each.content, each.problem) for each in documents(text)]
-    if len(found) == 1 and isinstance(found[0][1], dict) and isinstance(listed := found[0][1].get(_LIST), list):
+    if len(found) == 1 and isinstance(found[0][1], dict) and isinstance(listed := found[0][1].get(LIST), list):
         return [(json.dumps(each).encode(), each, None) for each in listed]
     return found
 

@@ -37,8 +37,8 @@ def same_site(link: str | httpx.URL, base: str | httpx.URL) -> bool:
 
     A link that leaves https does not share anything with a base that has it.
     """
-    there, here = httpx.URL(link), httpx.URL(base)
-    if there.scheme != here.scheme:
+    there, here = _parsed(link), httpx.URL(base)
+    if not there or there.scheme != here.scheme:
         return False
     if there.host == here.host:
         return True
@@ -57,7 +57,7 @@ def shown(url: str | httpx.URL) -> str:
 def _parsed(url: str | httpx.URL) -> httpx.URL | None:
     try:
         return httpx.URL(url)
-    except httpx.InvalidURL:
+    except (httpx.InvalidURL, UnicodeEncodeError):
         return None
 
 

@@ -124,13 +124,16 @@ class TextTable:
         return bool(self._places(names)) or not self._spellings
 
     def _places(self, names: Sequence[str]) -> dict[str, int]:
-        """Where each column is; of two that have the same name, the first."""
-        places = dict[str, int]()
+        """Where each column is, by its own name rather than by another one; of two that have the same, the first."""
+        places, known = dict[str, int](), dict[str, int]()
         for place, name in enumerate(names):
-            spelling = folded(name)
-            begun = (column for start, column in self._beginnings.items() if spelling.startswith(start))
-            if column := self._spellings.get(spelling) or next(begun, ""):
-                places.setdefault(column, place)
+            known.setdefault(folded(name), place)
+        for spelling, column in self._spellings.items():
+            if spelling in known:
+                places.setdefault(column, known.pop(spelling))
+        for start, column in self._beginnings.items():
+            if begun := [place for spelling, place in known.items() if spelling.startswith(start)]:
+                places.setdefault(column, begun[0])
         return places
 
 
@@ -209,7 +212,7 @@ def _read(text: pl.Expr, form: str) -> pl.Expr:
 def _seconds(text: pl.Expr) -> pl.Expr:
     """Spans written `H:MM:SS`, with or without days before it, in seconds."""
     group = text.str.extract_groups(_DURATION).struct.field
-    days, hours, minutes, seconds = (group(str(place)).cast(pl.Float64) for place in (1, 2, 3, 4))
+    days, hours, minutes, seconds = (group(str(place)).cast(pl.Float64, strict=False) for place in (1, 2, 3, 4))
     return ((days.fill_null(0) * 24 + hours) * 60 + minutes) * 60 + seconds
 
 

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from threading import Event
 from time import monotonic
@@ -249,7 +249,8 @@ class DataExtraction:
                 return store(self._entity, submitted, shown(link), file, days, order.archive)
 
         # Storage knows the file by the link's signature, and refuses a second kind of credentials.
-        return Caller(self._storage, API, _AT_STORAGE, tally, self._exports.tenant.wait).stream(link, keep, passed=DEAD)
+        rule, wait = replace(_AT_STORAGE, unit=self._rule.unit), self._exports.tenant.wait
+        return Caller(self._storage, API, rule, tally, wait).stream(link, keep, passed=DEAD)
 
     def _caller(self, tally: Tally) -> Caller:
         return Caller(self._client, API, self._rule, tally, self._exports.tenant.wait)

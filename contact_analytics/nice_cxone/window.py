@@ -143,7 +143,7 @@ def _places(entity: Entity, header: Record, source: str) -> list[int]:
     if missing := [name for name in entity.dated_by if folded(name) not in names]:
         raise UnexpectedAnswer(
             f"NICE CXone: the file {source} of {entity.name} has no column {', '.join(missing)}; it begins with "
-            f"{', '.join(header.fields):.300}.",
+            f"{', '.join(header.names):.300}.",
             "Nothing of it was kept. If the vendor has renamed a column, report it; else something stands in between.",
         )
     return [names.index(name) for name in wanted]

@@ -373,3 +373,27 @@ def test_libraries_keep_urls_and_headers_to_themselves() -> None:
     talkative[2].setLevel(logging.DEBUG)
     quiet_logs()
     assert not any(logger.isEnabledFor(logging.INFO) for logger in talkative)
+
+
+@pytest.mark.parametrize(
+    ("options", "secrets"),
+    [
+        (
+            {"json": {"accessKeyId": "AAAASECRET====", "accessKeySecret": 'B"BBB\\SECRET'}},
+            ["AAAASECRET====", 'B"BBB\\SECRET'],
+        ),
+        ({"auth": ("analytics-user", "planted:password")}, ["analytics-user", "planted:password"]),
+        ({"data": {"password": "planted/key+1=", "username": "planted-user"}}, ["planted/key+1=", "planted-user"]),
+    ],
+)
+def test_credentials_that_an_error_repeats_are_not_shown(options: dict[str, Any], secrets: list[str]) -> None:
+    """Whether they were sent as JSON, as a form or in the header."""
+
+    def careless(request: httpx.Request) -> httpx.Response:
+        said = " ".join(["no", *secrets, request.read().decode(), request.headers.get("Authorization", "")])
+        return httpx.Response(401, text=said)
+
+    with httpx.Client(transport=httpx.MockTransport(careless)) as client:
+        shown_text = excerpt(client.post(BASE, **options))
+    assert shown_text.startswith("“no ")
+    assert not [secret for secret in secrets if secret in shown_text]

@@ -62,7 +62,7 @@ def found_in(body: bytes) -> tuple[list[Record], bool]:
     found: list[Record] = []
     try:
         for record in records(BytesIO(body)):
-            found.append(record)
+            found += [record]
     except CutShort:
         return found, True
     return found, False

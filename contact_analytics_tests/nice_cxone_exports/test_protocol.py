@@ -75,7 +75,7 @@ ENDS = [
     ("failed", "errorMessage", ("FAILED No space left, at 4.2 GB", "submitted 3 times"), 3),
     ("failed", "messageError", ("FAILED No space left, at 4.2 GB", "submitted 3 times"), 3),
     ("terminated", "errorMessage", ("FAILED", "submitted 3 times"), 3),
-    ("cancelled", "errorMessage", ("CANCELLED", "submitted once"), 1),
+    ("cancelled", "errorMessage", ("the export was cancelled: CANCELLED", "Find out who cancelled it"), 1),
     ("expired", "errorMessage", ("EXPIRED", "submitted 3 times"), 3),
     ("lost", "errorMessage", ("does not know the export any more", "submitted 3 times"), 3),
     ("hangs", "errorMessage", ("has not ended in", "still says RUNNING"), 1),
@@ -174,27 +174,49 @@ def test_what_the_vendor_refuses_is_asked_once(
     open_place: OpenPlace, options: dict[str, Any], status: int, words: str
 ) -> None:
     """An unknown entity, an invalid version and wrong dates get the same answer again: no retry of any kind."""
-    place = open_place(**options)
-    run = place.run(impatient(NAME, retries=2), DAY, days_ago(2))
+    place = open_place({"days_an_export": 1 if status == 400 else 14}, **options)
+    run = place.run(impatient(NAME, retries=2), DAY, DAY if status == 400 else days_ago(2))
     assert not run.ok
     assert f"POST https://na1.nice-incontact.com{JOBS} was answered {status}" in run.problem
     assert words in run.problem
     assert count(run, "POST", JOBS) == 1
 
 
+def test_a_window_that_is_too_long_is_halved(open_place: OpenPlace) -> None:
+    """Where 400 is about several days, fewer are asked for, from then on: the vendor states its limit in two ways."""
+    place = open_place(max_days=3, scale=0.05)
+    days = truth.days(days_ago(20), 14)
+    run = place.materialize(NAME, days[0], days[-1])
+    assert run.ok, run.problem
+    truth.assert_true(place, NAME, *days)
+    assert len(place.app.submissions) == 5
+    assert count(run, "POST", JOBS) == 7
+
+
 @pytest.mark.parametrize("kind", ["500", "503", "429", "connection", "timeout"])
 def test_what_may_pass_is_tried_again(open_place: OpenPlace, kind: str) -> None:
     """At the token's service, at the submission, at a look and at storage; none makes a second export."""
-    place = open_place(faults=[Fault(path, kind) for path in (TOKEN, JOBS, f"{JOBS}/", STORAGE)])
+    # A submission that is not answered in time may have been accepted, so it is not sent twice.
+    paths = [path for path in (TOKEN, JOBS, f"{JOBS}/", STORAGE) if (path, kind) != (JOBS, "timeout")]
+    place = open_place(faults=[Fault(path, kind) for path in paths])
     run = place.materialize(NAME, DAY)
     assert run.ok, run.problem
     assert place.app.faults == []
     assert len(place.app.submissions) == 1
-    assert run.metadata(DAY)["retries"] == 4
+    assert run.metadata(DAY)["retries"] == len(paths)
     truth.assert_true(place, NAME, DAY)
 
 
-@pytest.mark.parametrize("kind", ["503", "connection", "timeout"])
+def test_a_submission_that_is_not_answered_is_not_repeated_at_once(open_place: OpenPlace) -> None:
+    """It may have been accepted, and the vendor takes no other one then: the step's own retry comes minutes later."""
+    place = open_place(faults=[Fault(JOBS, "timeout")])
+    run = fails(place, f"POST https://na1.nice-incontact.com{JOBS} got no answer")
+    assert count(run, "POST", JOBS) == 1
+    again = place.materialize(NAME, DAY)
+    assert again.ok, again.problem
+
+
+@pytest.mark.parametrize("kind", ["503", "connection"])
 def test_an_api_that_stays_down_is_a_red_day(open_place: OpenPlace, kind: str) -> None:
     """After a bounded number of tries, with the last one's words."""
     place = open_place(faults=[Fault(JOBS, kind, times=999)])

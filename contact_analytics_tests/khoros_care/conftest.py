@@ -1,0 +1,31 @@
+"""Fixtures of the tests of Khoros Care."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from contact_analytics.sandbox.khoros_care import KhorosCare
+from contact_analytics_tests.export_places import KhorosPlace
+
+Open = Callable[..., KhorosPlace]
+
+
+@pytest.fixture
+def open_care(tmp_path: Path) -> Iterator[Open]:
+    """Opens a place: `fields` are those of the resource, other options those of the sandbox's app."""
+    with dg.DagsterInstance.ephemeral() as instance:
+
+        def opened(fields: dict[str, Any] | None = None, **options: Any) -> KhorosPlace:
+            app = KhorosCare(**{"scale": 0.1, "calls_per_minute": 100_000} | options)
+            return KhorosPlace(tmp_path, instance, app, fields or {})
+
+        yield opened
+
+
+@pytest.fixture
+def care(open_care: Open) -> KhorosPlace:
+    """A sandbox, and an empty folder for a warehouse and an archive that are filled from it."""
+    return open_care()
