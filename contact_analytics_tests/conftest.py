@@ -6,12 +6,17 @@ from typing import Any
 
 import dagster as dg
 import httpx
+import hypothesis
 import pytest
 
 from contact_analytics.liveperson.data_access import LivePersonDataAccessResource
 from contact_analytics.sandbox.liveperson_data_access import LivePersonDataAccess
 from contact_analytics.sandbox.liveperson_messaging import LivePersonMessaging
 from contact_analytics_tests.fakes import MessagingPlace, Place, Wire
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("unhurried", hypothesis.settings.default, deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 App = Callable[[httpx.Request], httpx.Response]
 

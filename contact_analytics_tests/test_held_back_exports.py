@@ -15,7 +15,12 @@ from contact_analytics_tests.export_places import CxonePlace, KhorosPlace
 from contact_analytics_tests.fakes import Place, days_ago
 
 DAY, NEXT, LAST = days_ago(9), days_ago(8), days_ago(7)
-SHORT = {"response": Fault("khoros-storage", "no_rows"), "qm_workflows": Fault("/nice-storage", "no_rows")}
+STORAGES = {"response": "khoros-storage", "qm_workflows": "/nice-storage"}
+
+
+def short(name: str, times: int = 1) -> Fault:
+    """The vendor's next files of a table hold no row."""
+    return Fault(STORAGES[name], "no_rows", times=times)
 
 
 @pytest.fixture(params=["response", "qm_workflows"])
@@ -39,7 +44,7 @@ def test_a_rebuild_takes_the_answer_that_was_stored(place: Place, name: str) -> 
     assert place.materialize(name, DAY).ok
     rows = len(place.rows(name, DAY))
     assert rows
-    place.app.faults.append(SHORT[name])
+    place.app.faults.append(short(name))
     held = place.materialize(name, DAY)
     assert not held.ok
     assert "held back" in held.problem
@@ -54,7 +59,7 @@ def test_a_rebuild_takes_the_answer_that_was_stored(place: Place, name: str) -> 
 def test_what_was_held_back_is_taken_when_it_is_forced(place: Place, name: str) -> None:
     """Whoever looked and decided asks again, and the smaller day is the day."""
     assert place.materialize(name, DAY).ok
-    place.app.faults += [SHORT[name], Fault(SHORT[name].path, "no_rows")]
+    place.app.faults.append(short(name, times=2))
     assert not place.materialize(name, DAY).ok
     assert place.materialize(name, DAY, force=True).ok
     assert place.rows(name, DAY) == []

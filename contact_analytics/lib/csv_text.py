@@ -124,6 +124,8 @@ def _columns(body: bytes, width: int) -> pl.DataFrame:
     names = [str(place) for place in range(width)]
     if not body.strip(_ENDS):
         return pl.DataFrame(schema=dict.fromkeys(names, pl.String))
+    if body.startswith(_BOM):  # It is a text's, as the file's own is before the header; Arrow would leave it out.
+        body = b"\n" + body
     table = arrow_csv.read_csv(
         pa.BufferReader(body),
         read_options=arrow_csv.ReadOptions(column_names=names, use_threads=False, block_size=_block(body)),

@@ -37,6 +37,7 @@ _TALKATIVE = ("httpx", "httpcore", "oauthlib")
 _SHOWN_CHARACTERS = 300
 _SECRET_CHARACTERS = 6
 # A field of a JSON body whose name says that it is one.
+_SECRET_NAME = re.compile(r"(?i)key|secret|password|token|signature|credential")
 _SECRET_FIELD = re.compile(r'(?i)"\w*(?:key|secret|password|token)\w*"\s*:\s*("(?:[^"\\]|\\.)+")')
 _LINK_QUERY = re.compile(r"\?[^\s\"'<>]+")
 
@@ -251,14 +252,14 @@ def announced_length(response: httpx.Response) -> int | None:
 
 def excerpt(response: httpx.Response) -> str:
     """The start of a body, on one line, without the queries of links and without the credentials that were sent."""
-    text = response.content.decode(errors="replace")
-    for secret in sorted(_sent(response.request), key=len, reverse=True):
+    text = in_short(response.content.decode(errors="replace"), response.request)
+    return f"“{text}”" if text else "(no text)"
+
+
+def in_short(text: str, request: httpx.Request | None = None) -> str:
+    """The start of a vendor's words, on one line, without links' queries and the credentials of a request."""
+    for secret in sorted(_sent(request), key=len, reverse=True) if request else ():
         text = text.replace(secret, "…")
-    return f"“{in_short(text)}”" if text.strip() else "(no text)"
-
-
-def in_short(text: str) -> str:
-    """The start of a vendor's words, on one line, without the queries of links."""
     return _LINK_QUERY.sub("?…", " ".join(text.split()))[:_SHOWN_CHARACTERS]
 
 
@@ -267,6 +268,7 @@ def _sent(request: httpx.Request) -> Iterator[str]:
     header, body = request.headers.get("Authorization", ""), request.read().decode(errors="replace")
     scheme, _, value = header.partition(" ")
     found = [value, *re.findall(r'"([^"]+)"', header), *re.findall(r"=([^&]+)", body)]
+    found += [value for name, value in request.url.params.multi_items() if _SECRET_NAME.search(name)]
     for quoted in _SECRET_FIELD.findall(body):
         found += [quoted.strip('"'), json.loads(quoted)]
     if scheme.casefold() == "basic":

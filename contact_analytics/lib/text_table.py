@@ -12,6 +12,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import dataframely as dy
@@ -35,6 +36,9 @@ _DURATION = r"^(?:(\d+)[d.] ?)?(\d+):([0-5]\d):([0-5]\d(?:\.\d+)?)$"
 _NUMBER = r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$"
 _TRUTH = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}
 _WHOLE = r"^[+-]?\d+$"
+# What can be shown in UTC, and what can be in whichever zone it is meant.
+_SHOWN = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+_ANYWHERE = datetime(1, 1, 2), datetime(9999, 12, 30)  # noqa: DTZ001 - the zone is not known yet
 # Whole numbers up to here are exact in a float.
 _EXACT = 2**53
 
@@ -174,7 +178,7 @@ def _times(text: pl.Series, zone: str) -> pl.Series:
     for pattern, form in _PLAIN_FORMS.items():
         if re.fullmatch(pattern, first):
             found = text.str.to_datetime(form, time_unit="us", strict=False, exact=True)
-            if found.null_count() == text.null_count():
+            if found.null_count() == text.null_count() and found.is_between(*_ANYWHERE).all():
                 return (
                     found.dt.replace_time_zone("UTC") if form.endswith("Z") or zone == "UTC" else _placed(found, zone)
                 )
@@ -202,7 +206,8 @@ def times(text: pl.Expr, zone: str) -> pl.Expr:
     zoned = pl.format("{}{}", local, offset).str.to_datetime(
         "%Y-%m-%d %H:%M:%S%.f%:z", time_unit="us", time_zone="UTC", strict=False
     )
-    return pl.coalesce(zoned, _placed(naive, zone))
+    found = pl.coalesce(zoned, _placed(naive, zone))
+    return pl.when(found.is_between(*_SHOWN)).then(found)
 
 
 def _read(text: pl.Expr, form: str) -> pl.Expr:

@@ -144,6 +144,7 @@ class DataExtraction:
         stop: Callable[[], None],
     ) -> None:
         self._client, self._storage, self._rule, self._exports = client, storage, rule, exports
+        self._at_storage = replace(_AT_STORAGE, unit=rule.unit)
         self._entity, self._version, self._days_an_export, self.stop = entity, version, days_an_export, stop
         # What became of each day: how it was brought, or why it failed. Days that follow share an export.
         self._outcomes: dict[date, Brought | ContactAnalyticsError] = {}
@@ -237,7 +238,7 @@ class DataExtraction:
         word, result = job.get("status"), _object(job.get("result"))
         state = _STATES.get(str(word).strip().casefold(), State.RUNNING)
         words = (_text(place.get(name)) for place in (result, job) for name in _WORDS)
-        said = in_short(" ".join(filter(None, (_text(word) or "no status", *words))))
+        said = in_short(" ".join(filter(None, (_text(word) or "no status", *words))), answer.request)
         link = _text(result.get("url")) or _text(job.get("url"))
         if state is State.DONE and not link:
             return Status(State.RUNNING, f"{said} without a link")

@@ -19,7 +19,8 @@ def open_care(tmp_path: Path) -> Iterator[Open]:
     with dg.DagsterInstance.ephemeral() as instance:
 
         def opened(fields: dict[str, Any] | None = None, **options: Any) -> KhorosPlace:
-            app = KhorosCare(**{"scale": 0.1, "calls_per_minute": 100_000} | options)
+            known: dict[str, Any] = {"scale": 0.1, "calls_per_minute": 100_000}
+            app = KhorosCare(**known | options)
             return KhorosPlace(tmp_path, instance, app, fields or {})
 
         yield opened

@@ -42,7 +42,7 @@ def test_a_damaged_file_is_fetched_again(open_care: Open, kind: str, form: str) 
 @pytest.mark.parametrize("form", ["json", "csv"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_file_that_stays_damaged_fails_the_day(open_care: Open, kind: str, form: str) -> None:
-    """No part of it is loaded, a day that was stored stays, and the next run gets it."""
+    """No part of it is loaded or archived."""
     place = open_care(scale=0.1)
     place.app.faults.append(Fault(FILE, kind, times=999))
     run = place.materialize(NAME, DAY, report_format=form)
@@ -50,11 +50,19 @@ def test_a_file_that_stays_damaged_fails_the_day(open_care: Open, kind: str, for
     assert place.rows(NAME, DAY) == []
     assert place.stored(NAME, DAY).state == "failed"
     assert place.archived(NAME, DAY).files() == []
-    place.app.faults.clear()
-    assert place.materialize(NAME, DAY, report_format=form).ok
-    assert_true(place)
+
+
+@pytest.mark.parametrize("kind", ["dead_link", "cut_text", "no_bytes"])
+def test_a_stored_day_outlives_damage(open_care: Open, kind: str) -> None:
+    """A file that stays damaged takes nothing back, and the next run gets it."""
+    place = open_care(scale=0.1)
+    assert place.materialize(NAME, DAY).ok
     place.app.faults.append(Fault(FILE, kind, times=999))
-    assert not place.materialize(NAME, DAY, report_format=form, refetch=True).ok
+    assert not place.materialize(NAME, DAY, refetch=True).ok
+    assert_true(place)
+    assert place.stored(NAME, DAY).state == "loaded"
+    place.app.faults.clear()
+    assert place.materialize(NAME, DAY, refetch=True).ok
     assert_true(place)
 
 

@@ -31,18 +31,12 @@ USER, PASSWORD = "planted-user-1", "planted/password+1="
 SUBMIT, STATUS, DOWNLOAD, STORAGE = "/reports/report/response?", "/status?", "/download?", "/khoros-storage/"
 MODES: dict[str, list[Fault]] = {
     "success": [],
-    "csv": [],
     "retried": [Fault(SUBMIT, "503"), Fault(STATUS, "connection"), Fault(DOWNLOAD, "429"), Fault(STORAGE, "cut_file")],
-    "submitted again": [Fault("", "failed")],
-    "foreign": [Fault("", "foreign_link", times=9)],
     "expired": [Fault("", "expired")],
     "refused": [Fault(SUBMIT, "401", times=99)],
     "forbidden": [Fault(STATUS, "403", times=99)],
-    "storage down": [Fault(STORAGE, "503", times=99)],
     "silent": [Fault(STORAGE, "timeout", times=99)],
-    "file a web page": [Fault("", "web_page", times=99)],
     "dead link": [Fault("", "dead_link", times=99)],
-    "cut": [Fault("", "cut_file", times=99)],
     "failed": [Fault("", "failed", times=99)],
     "hangs": [Fault("", "hangs", times=99)],
     "moved": [Fault(SUBMIT, "redirect", value="https://login.example/?X-Signature=planted%2Flink")],
@@ -51,10 +45,7 @@ MODES: dict[str, list[Fault]] = {
 }
 SUCCEEDING = {
     "success",
-    "csv",
     "retried",
-    "submitted again",
-    "foreign",
     "expired",
     "not utf8",
 }
@@ -65,7 +56,7 @@ class Careless:
 
     def __init__(self, faults: list[Fault]) -> None:
         self.app = KhorosCare(
-            scale=0.05, username=USER, password=PASSWORD, calls_per_minute=100_000, faults=faults, company_key="leaky"
+            scale=0.02, username=USER, password=PASSWORD, calls_per_minute=100_000, faults=faults, company_key="leaky"
         )
         basic = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
         self.secrets = {USER, PASSWORD, basic, "planted", "analyticsAccessToken=", "X-Amz-Signature="}
@@ -136,7 +127,6 @@ def test_no_secret_is_left_anywhere(
             [asset],
             instance=instance,
             partition_key=DAY.isoformat(),
-            run_config={"ops": {asset.op.name: {"config": {"report_format": "csv" if mode == "csv" else "json"}}}},
             resources={
                 "archive": ArchiveResource(root=str(tmp_path / "archive")),
                 "warehouse": WarehouseResource(database=str(tmp_path / "warehouse.duckdb")),

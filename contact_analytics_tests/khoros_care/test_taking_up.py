@@ -94,7 +94,8 @@ def test_an_export_that_timed_out_is_taken_up_once_it_has_ended(open_care: Open)
     """The next run looks at it once more before it submits another."""
     place = open_care({"deadline_minutes": 0.002, "poll_seconds": 0.05}, running_polls=4)
     assert not place.materialize(NAME, DAY).ok
-    place.app._jobs[next(iter(place.app._jobs))].polls = 0
+    [job] = place.app._jobs.values()  # pyright: ignore[reportPrivateUsage]
+    job.polls = 0
     patient = KhorosPlace(place.folder, place.instance, place.app, {"deadline_minutes": 1})
     run = patient.materialize(NAME, DAY)
     assert run.ok, run.problem
@@ -116,7 +117,9 @@ reports = KhorosCareAnalyticsReportsResource(
     url=url, company_key=place.app.company_key, username=place.app.username, password=place.app.password,
     poll_seconds=poll, calls_per_minute=100_000, tenant_folder=f"{folder}/tenants",
 )
-run = place.materialize("response", date.fromisoformat(sys.argv[4]), resources={"khoros_care_analytics_reports": reports})
+run = place.materialize(
+    "response", date.fromisoformat(sys.argv[4]), resources={"khoros_care_analytics_reports": reports}
+)
 sys.exit(0 if run.ok else run.problem)
 """
 

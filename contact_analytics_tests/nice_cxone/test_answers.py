@@ -14,9 +14,9 @@ from contact_analytics.nice_cxone.data_extraction import DataExtraction
 from contact_analytics.nice_cxone.qm_workflows import ENTITY
 from contact_analytics_tests.export_places import CxonePlace
 from contact_analytics_tests.fakes import days_ago
-from contact_analytics_tests.nice_cxone_exports import truth
-from contact_analytics_tests.nice_cxone_exports.conftest import OpenPlace
-from contact_analytics_tests.nice_cxone_exports.tampering import (
+from contact_analytics_tests.nice_cxone import truth
+from contact_analytics_tests.nice_cxone.conftest import OpenPlace
+from contact_analytics_tests.nice_cxone.tampering import (
     Tamper,
     Tampered,
     answering,

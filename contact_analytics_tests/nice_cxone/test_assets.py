@@ -14,8 +14,8 @@ from contact_analytics.nice_cxone.qm_workflows import QmWorkflows
 from contact_analytics.sandbox.nice_cxone import ENTITIES, NiceCxone
 from contact_analytics_tests.export_places import CxonePlace
 from contact_analytics_tests.fakes import PROVENANCE, days_ago
-from contact_analytics_tests.nice_cxone_exports import truth
-from contact_analytics_tests.nice_cxone_exports.conftest import OpenPlace
+from contact_analytics_tests.nice_cxone import truth
+from contact_analytics_tests.nice_cxone.conftest import OpenPlace
 
 DAY, NEXT = days_ago(6), days_ago(5)
 VERSIONS = [(name, version) for name in truth.MODULES for version in ENTITIES[truth.entity(name)]]

@@ -38,6 +38,8 @@ TEXT = st.text(st.sampled_from('a,"\n\r é😀;\t\u2028\ufeff\x00'), max_size=6)
     st.booleans(),
     st.booleans(),
 )
+@example([["a"], ["\ufeff"]], "\n", csv.QUOTE_MINIMAL, False, False)
+@example([["a", "b"], ["\ufeffx", "y"]], "\n", csv.QUOTE_MINIMAL, True, True)
 def test_what_is_written_as_csv_is_read_as_it_was(
     table: list[list[str]], end: str, quoting: int, bom: bool, ended: bool
 ) -> None:

@@ -21,9 +21,9 @@ from contact_analytics.nice_cxone.window import archived_day, store
 from contact_analytics.sandbox.faults import Fault
 from contact_analytics_tests.export_places import CxonePlace
 from contact_analytics_tests.fakes import days_ago
-from contact_analytics_tests.nice_cxone_exports import truth
-from contact_analytics_tests.nice_cxone_exports.conftest import OpenPlace
-from contact_analytics_tests.nice_cxone_exports.tampering import Tampered, with_file
+from contact_analytics_tests.nice_cxone import truth
+from contact_analytics_tests.nice_cxone.conftest import OpenPlace
+from contact_analytics_tests.nice_cxone.tampering import Tampered, with_file
 
 NAME, DAY = "qm_workflows", days_ago(6)
 ONE = timedelta(days=1)

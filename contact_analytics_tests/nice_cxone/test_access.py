@@ -13,9 +13,9 @@ from contact_analytics.nice_cxone.entities import ENTITIES
 from contact_analytics.sandbox.nice_cxone import NiceCxone
 from contact_analytics_tests.export_places import CxonePlace
 from contact_analytics_tests.fakes import days_ago
-from contact_analytics_tests.nice_cxone_exports import truth
-from contact_analytics_tests.nice_cxone_exports.conftest import OpenPlace
-from contact_analytics_tests.nice_cxone_exports.tampering import JOBS, TOKEN, Tamper, Tampered, answering
+from contact_analytics_tests.nice_cxone import truth
+from contact_analytics_tests.nice_cxone.conftest import OpenPlace
+from contact_analytics_tests.nice_cxone.tampering import JOBS, TOKEN, Tamper, Tampered, answering
 
 NAME, DAY = "qm_workflows", days_ago(6)
 OAUTH = {"area": "", "client_id": NiceCxone.client_id, "client_secret": NiceCxone.client_secret}

@@ -7,8 +7,8 @@ import pytest
 from contact_analytics.sandbox.nice_cxone_evaluations import Evaluation
 from contact_analytics_tests.export_places import CxonePlace
 from contact_analytics_tests.fakes import days_ago
-from contact_analytics_tests.nice_cxone_exports.conftest import OpenPlace
-from contact_analytics_tests.nice_cxone_exports.truth import assert_true, held, ordered
+from contact_analytics_tests.nice_cxone.conftest import OpenPlace
+from contact_analytics_tests.nice_cxone.truth import assert_true, held, ordered
 
 NAME = "qm_workflows"
 DAYS = [days_ago(back) for back in (6, 5, 4)]

@@ -12,9 +12,9 @@ from contact_analytics.sandbox.faults import Fault
 from contact_analytics.sandbox.nice_cxone import NiceCxone
 from contact_analytics_tests.export_places import CxonePlace
 from contact_analytics_tests.fakes import Materialized, days_ago, impatient
-from contact_analytics_tests.nice_cxone_exports import truth
-from contact_analytics_tests.nice_cxone_exports.conftest import OpenPlace
-from contact_analytics_tests.nice_cxone_exports.tampering import (
+from contact_analytics_tests.nice_cxone import truth
+from contact_analytics_tests.nice_cxone.conftest import OpenPlace
+from contact_analytics_tests.nice_cxone.tampering import (
     JOBS,
     STORAGE,
     TOKEN,
