@@ -60,11 +60,10 @@ def test_whatever_an_answer_holds_it_is_read_or_refused(answer: Any, status: int
     for read in (answers.submission, answers.result_of, lambda each: answers.report(each, "r")):
         try:
             found = read(response)
-        except (ContactAnalyticsError, TryAgain) as error:
-            assert str(error)
-        else:
-            assert not isinstance(found, answers.Submission) or (found.workflow_id and found.run_id)
-            assert not isinstance(found, answers.Report) or found.said
+        except (ContactAnalyticsError, TryAgain):
+            continue
+        assert not isinstance(found, answers.Submission) or (found.workflow_id and found.run_id)
+        assert not isinstance(found, answers.Report) or found.said
 
 
 @pytest.mark.parametrize("status", ["PASS", "pass", "Pass"])
