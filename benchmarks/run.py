@@ -23,7 +23,7 @@ import dagster as dg
 import duckdb
 import pyarrow as pa
 
-from contact_analytics.definitions import DATASET_MODULES
+from contact_analytics.catalog import DATASET_MODULES
 from contact_analytics.lib.archive import ArchiveResource, ListedFile
 from contact_analytics.lib.schema import literal, quoted
 from contact_analytics.lib.warehouse import WarehouseResource

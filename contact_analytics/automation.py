@@ -5,11 +5,13 @@ from typing import Any
 
 import dagster as dg
 
+from contact_analytics.endangered_days import RANGE_END, RANGE_START
 from contact_analytics.lib.asset_options import SCHEDULE_CRON
-from contact_analytics.settings import PARTITIONS, number
+from contact_analytics.retention_clock import TABLE as RETENTION_CLOCK
+from contact_analytics.settings import PARTITIONS, default_schedule_status, number
 
-RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
-LAST_DAYS = 3
+# Files, posts and conversations that come late.
+LAST_DAYS = max(1, round(number("CONTACT_ANALYTICS_LOOK_BACK_DAYS", 3)))
 # Conversations show up within a minute.
 MESSAGING_CRON = "10 0 * * *"
 # Khoros' and NICE's data is there half an hour after a day's end.
@@ -61,6 +63,7 @@ nice_cxone_job = dg.define_asset_job(
 @dg.schedule(
     cron_schedule=SCHEDULE_CRON,
     job=liveperson_data_access_job,
+    default_status=default_schedule_status(),
     description=f"Each morning, when the vendor has had its 6 hours: lists the last {LAST_DAYS} days again and loads "
     "those with new files, since some files come late.",
 )
@@ -71,6 +74,7 @@ def liveperson_data_access_daily(context: dg.ScheduleEvaluationContext) -> dg.Ru
 @dg.schedule(
     cron_schedule=MESSAGING_CRON,
     job=liveperson_messaging_job,
+    default_status=default_schedule_status(),
     description=f"Each night, shortly after the day has ended: loads the last {LAST_DAYS} days and follows the "
     "conversations of all stored days, refreshing those in which one has changed, until they are 13 months old.",
 )
@@ -81,6 +85,7 @@ def liveperson_messaging_daily(context: dg.ScheduleEvaluationContext) -> dg.RunR
 @dg.schedule(
     cron_schedule=KHOROS_CARE_CRON,
     job=khoros_care_job,
+    default_status=default_schedule_status(),
     description=f"Each night, half an hour after the day has ended: exports the last {LAST_DAYS} days of every report.",
 )
 def khoros_care_daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
@@ -90,6 +95,7 @@ def khoros_care_daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | 
 @dg.schedule(
     cron_schedule=NICE_CXONE_CRON,
     job=nice_cxone_job,
+    default_status=default_schedule_status(),
     description="Each night, three quarters of an hour after the day has ended: exports the day and the "
     f"{LOOK_BACK_DAYS} days before it, which reviews and disputes may have changed.",
 )
@@ -105,6 +111,7 @@ liveperson_account_config_job = dg.define_asset_job(
 liveperson_account_config_daily = dg.ScheduleDefinition(
     name="liveperson_account_config_daily",
     job=liveperson_account_config_job,
+    default_status=default_schedule_status(),
     cron_schedule=SCHEDULE_CRON,
     execution_timezone="UTC",
     description="Each morning: looks whether users, skills and agent groups have changed. A look that finds no change "
@@ -120,6 +127,7 @@ khoros_care_lists_job = dg.define_asset_job(
 khoros_care_lists_daily = dg.ScheduleDefinition(
     name="khoros_care_lists_daily",
     job=khoros_care_lists_job,
+    default_status=default_schedule_status(),
     cron_schedule=SCHEDULE_CRON,
     execution_timezone="UTC",
     description="Each morning: looks whether teams and agents have changed.",
@@ -130,5 +138,28 @@ freshness_sensor = dg.AutomationConditionSensorDefinition(
     "freshness_checks",
     target=dg.AssetSelection.all_asset_checks(),
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Each morning, looks whether the newest due day of each table is in.",
+    description="At the deadline of each table, looks whether its newest due day is in.",
+)
+
+retention_clock_job = dg.define_asset_job(
+    "retention_clock",
+    selection=dg.AssetSelection.assets(RETENTION_CLOCK.key),
+    description="Looks which days are stored, which are in danger and which are lost. Asks no vendor.",
+)
+retention_clock_hourly = dg.ScheduleDefinition(
+    name="retention_clock_hourly",
+    job=retention_clock_job,
+    cron_schedule="20 * * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Each hour: which days are stored, which are in danger, which are lost. Asks no vendor.",
+)
+
+
+reports_sensor = dg.AutomationConditionSensorDefinition(
+    "reports_when_complete",
+    target=dg.AssetSelection.groups("reports"),
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Makes each report of a day when all tables that it reads have the day, and again when one of them has "
+    "changed. Days older than thirty are made on request.",
 )

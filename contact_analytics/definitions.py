@@ -2,29 +2,28 @@
 
 import dagster as dg
 
-from contact_analytics import automation, settings
+from contact_analytics import automation, endangered_days, maintenance, notifications, retention_clock, settings
+from contact_analytics.catalog import DATASET_MODULES, DATASETS, DIMENSION_MODULES
 from contact_analytics.khoros_care import catalog as khoros_care
 from contact_analytics.lib.archive import ArchiveResource
-from contact_analytics.lib.asset_options import DUE_CRON
-from contact_analytics.lib.checks import freshness_check
+from contact_analytics.lib.brand_files import BrandFilesResource
+from contact_analytics.lib.freshness import freshness_check
+from contact_analytics.lib.report_days import PagesResource
 from contact_analytics.lib.warehouse import WarehouseResource
+from contact_analytics.lib.webhook import WebhookResource
 from contact_analytics.liveperson import catalog as liveperson
 from contact_analytics.nice_cxone import catalog as nice_cxone
-
-DATASET_MODULES = [*liveperson.DATASETS, *khoros_care.DATASETS, *nice_cxone.DATASETS]
-DATASETS = [
-    *(module.DATASET for module in DATASET_MODULES),
-    *(dataset for dataset, _ in khoros_care.MARKETING),
-]
-DIMENSION_MODULES = [*liveperson.DIMENSIONS, *khoros_care.DIMENSIONS]
-DIMENSIONS = [module.DIMENSION for module in DIMENSION_MODULES]
+from contact_analytics.reports import catalog as reports
 
 defs = dg.Definitions(
     assets=[
         *dg.load_assets_from_modules([*DATASET_MODULES, *DIMENSION_MODULES]),
         *(asset for _, asset in khoros_care.MARKETING),
+        *dg.load_assets_from_modules([*reports.REPORTS, *reports.UNPARTITIONED]),
+        *reports.BRAND_FILES,
+        retention_clock.retention_clock,
     ],
-    asset_checks=[freshness_check(dataset, settings.PARTITIONS, DUE_CRON) for dataset in DATASETS],
+    asset_checks=[freshness_check(dataset, settings.PARTITIONS) for dataset in DATASETS],
     jobs=[
         automation.liveperson_data_access_job,
         automation.liveperson_messaging_job,
@@ -32,6 +31,8 @@ defs = dg.Definitions(
         automation.khoros_care_job,
         automation.khoros_care_lists_job,
         automation.nice_cxone_job,
+        automation.retention_clock_job,
+        maintenance.compact_warehouse,
     ],
     schedules=[
         automation.liveperson_data_access_daily,
@@ -40,12 +41,29 @@ defs = dg.Definitions(
         automation.khoros_care_daily,
         automation.khoros_care_lists_daily,
         automation.nice_cxone_daily,
+        automation.retention_clock_hourly,
+        maintenance.compact_warehouse_weekly,
     ],
-    sensors=[automation.freshness_sensor],
+    sensors=[
+        automation.freshness_sensor,
+        automation.reports_sensor,
+        endangered_days.endangered_days,
+        notifications.notify_failures,
+        notifications.notify_failed_checks,
+    ],
     executor=dg.in_process_executor,
     resources={
         "archive": ArchiveResource(root=settings.path("CONTACT_ANALYTICS_ARCHIVE", "data/archive")),
-        "warehouse": WarehouseResource(database=settings.warehouse()),
+        "warehouse": WarehouseResource(
+            database=settings.warehouse(), publish=settings.path("CONTACT_ANALYTICS_PUBLISH")
+        ),
+        "webhook": WebhookResource(
+            url=settings.text("CONTACT_ANALYTICS_WEBHOOK_URL"),
+            ui_url=settings.text("CONTACT_ANALYTICS_UI_URL"),
+            retry_wait_seconds=settings.retry_wait_seconds(),
+        ),
+        "brand_files": BrandFilesResource(paths=settings.brand_files()),
+        "pages": PagesResource(root=settings.path("CONTACT_ANALYTICS_REPORTS", "data/reports")),
         **liveperson.RESOURCES,
         **khoros_care.RESOURCES,
         **nice_cxone.RESOURCES,

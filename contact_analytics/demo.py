@@ -59,7 +59,7 @@ def backfill(days: int, scale: float) -> int:
         # Settings are read when the definitions are loaded, so these imports come after the environment is set.
         import dagster as dg
 
-        from contact_analytics.definitions import DATASETS, DIMENSIONS
+        from contact_analytics.catalog import DATASETS, DIMENSIONS
 
         yesterday = datetime.now(UTC).date() - timedelta(days=1)
         first = yesterday - timedelta(days=days - 1)
@@ -144,10 +144,12 @@ def _dagster_dev(port: int) -> int:
 @contextmanager
 def _sandbox(scale: float) -> Generator[str]:
     """The sandbox, running, and the environment that points everything at it and at the demonstration's own folder."""
+    from contact_analytics.sandbox.brand_files import write_brand_files
     from contact_analytics.sandbox.serve import environment, running
 
     with running(scale=scale) as url:
         os.environ.update(environment(url))
+        os.environ.update(write_brand_files(DEMO / "brand", datetime.now(UTC).date(), scale))
         os.environ["CONTACT_ANALYTICS_WAREHOUSE"] = str(DEMO / "contact_analytics.duckdb")
         os.environ["CONTACT_ANALYTICS_ARCHIVE"] = str(DEMO / "archive")
         os.environ["CONTACT_ANALYTICS_START_DATE"] = _first_partition()

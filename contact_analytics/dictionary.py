@@ -14,12 +14,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="write nothing, fail if the file is not current")
     checking: bool = parser.parse_args(arguments).check
 
-    from contact_analytics.definitions import DATASETS, DIMENSIONS
+    from contact_analytics.catalog import DATASETS, DIMENSIONS, REPORTS
 
-    text = markdown([*DATASETS, *DIMENSIONS])
+    tables = [*DATASETS, *DIMENSIONS, *REPORTS]
+    text = markdown(tables)
     if not checking:
         PATH.write_text(text, encoding="utf-8")
-        print(f"Wrote {len(DATASETS) + len(DIMENSIONS)} tables to docs/{PATH.name}.")
+        print(f"Wrote {len(tables)} tables to docs/{PATH.name}.")
     elif not PATH.exists() or PATH.read_text(encoding="utf-8") != text:
         print(f"docs/{PATH.name} does not say what the schemas say. Run: make dictionary", file=sys.stderr)
         return 1

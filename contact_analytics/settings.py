@@ -16,16 +16,26 @@ load_dotenv(Path.cwd() / ".env")
 START_DATE = os.environ.get("CONTACT_ANALYTICS_START_DATE") or "2025-01-01"
 PARTITIONS = dg.DailyPartitionsDefinition(start_date=START_DATE, timezone="UTC")
 
+# What says that a company has a vendor: one of these is set.
+CREDENTIALS = {
+    "liveperson": ("LIVEPERSON_APP_KEY", "LIVEPERSON_CLIENT_ID"),
+    "khoros_care": ("KHOROS_CARE_PASSWORD",),
+    "nice_cxone": ("NICE_CXONE_ACCESS_KEY_SECRET", "NICE_CXONE_CLIENT_SECRET"),
+}
+
 
 def text(name: str, default: str = "") -> str:
     """A resource's field from a variable: Dagster reads it when a run starts and shows its name, never its value."""
     return dg.EnvVar(name) if os.environ.get(name) else default
 
 
-def path(name: str, default: str) -> str:
-    """A location: relative ones are taken from where Dagster is started, so that every process means the same."""
+def path(name: str, default: str = "") -> str:
+    """A location: relative ones are taken from where Dagster is started, so that every process means the same.
+
+    Empty where it is not set and has no default.
+    """
     value = os.environ.get(name) or default
-    return value if _SCHEME.match(value) else str(Path(value).absolute())
+    return value if not value or _SCHEME.match(value) else str(Path(value).absolute())
 
 
 def words(name: str) -> list[str]:
@@ -50,3 +60,35 @@ def tenants() -> str:
 
 def retry_wait_seconds() -> float:
     return number("CONTACT_ANALYTICS_RETRY_WAIT_SECONDS", 1)
+
+
+def default_sensor_status() -> dg.DefaultSensorStatus:
+    """Whether sensors that ask vendors are on where nobody has switched them in the UI."""
+    is_on = os.environ.get("CONTACT_ANALYTICS_AUTOMATION") == "running"
+    return dg.DefaultSensorStatus.RUNNING if is_on else dg.DefaultSensorStatus.STOPPED
+
+
+def default_schedule_status() -> dg.DefaultScheduleStatus:
+    """The same of schedules."""
+    is_on = default_sensor_status() is dg.DefaultSensorStatus.RUNNING
+    return dg.DefaultScheduleStatus.RUNNING if is_on else dg.DefaultScheduleStatus.STOPPED
+
+
+def has_table(table: str) -> bool:
+    """Whether the company has a table: it has credentials of the vendor, and does not say that it lacks the table.
+
+    Where no credentials are set at all, every vendor counts as had.
+    """
+    vendors = {vendor for vendor, names in CREDENTIALS.items() if any(map(os.environ.get, names))}
+    return table.partition(".")[0] in (vendors or CREDENTIALS) and table not in words("CONTACT_ANALYTICS_UNUSED_TABLES")
+
+
+def brand_files() -> dict[str, str]:
+    """The paths of the brand's own files that are set, by their names."""
+    variables = {name: f"CONTACT_ANALYTICS_{name.upper()}" for name in ("workforce", "membership")}
+    return {name: path(variable) for name, variable in variables.items() if os.environ.get(variable)}
+
+
+def site_currency() -> str:
+    """The currency of the amounts on the brand's site, which LivePerson's Data Access does not tell."""
+    return os.environ.get("CONTACT_ANALYTICS_CURRENCY") or "site currency"

@@ -12,7 +12,7 @@ import dataframely as dy
 import duckdb
 import httpx
 
-from contact_analytics.definitions import DATASET_MODULES
+from contact_analytics.catalog import DATASET_MODULES
 from contact_analytics.lib.archive import ArchivedDay, ArchiveResource
 from contact_analytics.lib.asset_options import daily_table
 from contact_analytics.lib.dataset import PARTITION, Dataset

@@ -8,7 +8,8 @@ import dagster as dg
 import pytest
 
 from contact_analytics import automation
-from contact_analytics.definitions import DATASETS, DIMENSIONS, defs
+from contact_analytics.catalog import DATASETS, DIMENSIONS
+from contact_analytics.definitions import defs
 from contact_analytics.lib.asset_options import SCHEDULE_CRON
 from contact_analytics_tests.fakes import DATA_ACCESS, MODULES, Clock, Place, days_ago, in_order
 from contact_analytics_tests.histories import Account

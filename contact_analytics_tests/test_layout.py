@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 
 import contact_analytics
-from contact_analytics.definitions import DATASETS, DIMENSIONS
+from contact_analytics.catalog import DATASETS, DIMENSIONS
 from contact_analytics.lib.dataset import Dataset, Dimension, Table
 
 PACKAGE = Path(contact_analytics.__file__).parent

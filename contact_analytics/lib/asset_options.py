@@ -9,21 +9,32 @@ import dagster as dg
 from contact_analytics.lib import dimension_checks
 from contact_analytics.lib.checks import check_specs
 from contact_analytics.lib.dataset import Dataset, Dimension, Table
+from contact_analytics.lib.report import (
+    BRAND,
+    BrandFile,
+    Report,
+    UnpartitionedReport,
+    all_inputs_are_in,
+    any_input_has_changed,
+)
+from contact_analytics.lib.schema import duckdb_type
 
 # One run a backfill is what keeps thirty days from costing thirty process starts; Dagster calls the option beta.
 warnings.filterwarnings("ignore", message="Parameter `backfill_policy`")
+# The day after the newest one does not exist yet, and what it will bring of the newest is wanted when it does.
+warnings.filterwarnings("ignore", message="Parameter `allow_nonexistent_upstream_partitions`")
 
 OWNERS = ["team:data-engineering"]
-# The slowest vendor is done with a day 6 hours after its end; schedules run by 06:10, and the deadline leaves time to
-# load.
+# The slowest vendor is done with a day 6 hours after its end.
 SCHEDULE_CRON = "10 6 * * *"
-DUE_CRON, _DUE = "0 8 * * *", timedelta(hours=8)
+# A list is looked at between midnight and this time of each day.
+_LOOKED_AT_CRON, _LOOKED_AT = "0 8 * * *", timedelta(hours=8)
 
 
 def daily_table(dataset: Dataset, partitions: dg.DailyPartitionsDefinition) -> dict[str, Any]:
-    """The options of a daily table's asset: key, partitions, one run a backfill, what the UI shows, freshness."""
+    """The options of a daily table's asset: key, partitions, one run a backfill, what the UI shows."""
     return {
-        **_table(dataset, _description(dataset), since=dataset.lateness),
+        **_table(dataset, _description(dataset)),
         "partitions_def": partitions,
         "backfill_policy": dg.BackfillPolicy.single_run(),
         # Days are logged one by one as they are stored, so the run itself adds no materialization.
@@ -35,15 +46,78 @@ def daily_table(dataset: Dataset, partitions: dg.DailyPartitionsDefinition) -> d
 def dimension_table(dimension: Dimension) -> dict[str, Any]:
     """The options of a dimension's asset: as a daily table's, without partitions; each run materializes it."""
     return {
-        **_table(dimension, _description_of_history(dimension), since=timedelta()),
+        **_table(dimension, _description_of_history(dimension)),
+        # Of daily tables, `newest_due_day_is_in` tells: to a policy, any day is as good as the newest.
+        "freshness_policy": dg.FreshnessPolicy.cron(deadline_cron=_LOOKED_AT_CRON, lower_bound_delta=_LOOKED_AT),
         # The rows are in DuckDB when the function ends: there is nothing for an IO manager to store.
         "dagster_type": dg.Nothing,
         "check_specs": dimension_checks.check_specs(dimension),
     }
 
 
-def _table(table: Table, description: str, since: timedelta) -> dict[str, Any]:
-    """What all tables have; each is fresh if it was materialized after midnight and `since`, by the deadline."""
+def daily_report(report: Report, partitions: dg.DailyPartitionsDefinition) -> dict[str, Any]:
+    """The options of a report's asset: a daily table's, its inputs, and the condition on which it runs by itself."""
+    return {
+        **_report(report, "one partition a UTC day"),
+        "deps": [*(each.dep() for each in report.used), *(file.key for file in report.files)],
+        "partitions_def": partitions,
+        "backfill_policy": dg.BackfillPolicy.single_run(),
+        "output_required": False,
+        "automation_condition": all_inputs_are_in(report),
+    }
+
+
+def unpartitioned_report(report: UnpartitionedReport) -> dict[str, Any]:
+    """The options of the asset of a report without partitions: each run makes the whole table."""
+    return {
+        **_report(report, "made anew as a whole"),
+        "deps": [table.split(".") for table in report.tables],
+        "dagster_type": dg.Nothing,
+        "automation_condition": any_input_has_changed(),
+    }
+
+
+def _report(report: Report, rows: str) -> dict[str, Any]:
+    """What all reports have."""
+    rules = "\n".join(f"- {rule}" for rule in report.counted)
+    keys = ", ".join(f"`{name}`" for name in report.primary_key)
+    return {
+        "key": report.key,
+        "group_name": report.vendor,
+        "kinds": {"python", "duckdb", "polars"},
+        "owners": OWNERS,
+        "description": f"{report.grain}\n\n**Key** {keys}\n\n**Table** `{report.table}`, {rows}, "
+        f"and a page in `CONTACT_ANALYTICS_REPORTS`\n\n{rules}",
+        "metadata": {
+            "dagster/column_schema": report.column_schema(),
+            "dagster/table_name": report.table,
+            "dagster/column_lineage": report.lineage(),
+            "dictionary": dg.MetadataValue.path(f"docs/dictionary.md#{report.vendor}{report.name}"),
+        },
+        "code_version": report.fingerprint(),
+    }
+
+
+def brand_file(file: BrandFile) -> dg.AssetSpec:
+    """A file of the brand's as an asset that others make."""
+    columns = [
+        dg.TableColumn(
+            name, type=duckdb_type(kind()), constraints=dg.TableColumnConstraints(nullable=name in file.optional)
+        )
+        for name, kind in file.columns.items()
+    ]
+    return dg.AssetSpec(
+        file.key,
+        group_name=BRAND,
+        description=f"{file.grain}\n\nThe brand's own file, CSV or Parquet: `CONTACT_ANALYTICS_{file.name.upper()}`. "
+        "Reports read it each time that they are made.",
+        metadata={"dagster/column_schema": dg.TableSchema(columns=columns)},
+        kinds={"file"},
+    )
+
+
+def _table(table: Table, description: str) -> dict[str, Any]:
+    """What all vendors' tables have."""
     return {
         "key": table.key,
         "group_name": table.vendor,
@@ -58,7 +132,6 @@ def _table(table: Table, description: str, since: timedelta) -> dict[str, Any]:
         },
         "code_version": table.fingerprint(),
         "retry_policy": dg.RetryPolicy(max_retries=2, delay=120, backoff=dg.Backoff.EXPONENTIAL),
-        "freshness_policy": dg.FreshnessPolicy.cron(deadline_cron=DUE_CRON, lower_bound_delta=_DUE - since),
     }
 
 

@@ -3,22 +3,24 @@
 They are evaluated by the run that loads, when its last day is done, also if some of its days failed.
 """
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date
 
 import dagster as dg
 from duckdb import DuckDBPyConnection
 
-from contact_analytics.lib.dataset import PARTITION, Check, Dataset, Known, Reasons, in_words
+from contact_analytics.lib.archive import ArchiveResource
+from contact_analytics.lib.completeness import archive_and_table_agree, every_file, newer_answers
+from contact_analytics.lib.dataset import PARTITION, ArchiveCheck, Check, Dataset, Known, Promise, Reasons
+from contact_analytics.lib.drift import DRIFT_CHECKS
 from contact_analytics.lib.errors import DayHeldBack
 from contact_analytics.lib.extractions import Extraction, extractions
-from contact_analytics.lib.schema import literal, quoted
+from contact_analytics.lib.schema import quoted
 
 _HOURS = 24
-_WINDOW_DAYS = 30
 _SHOWN_DAYS = 100
 
 
-def checks_of(dataset: Dataset) -> tuple[Check, ...]:
+def checks_of(dataset: Dataset) -> tuple[Check | ArchiveCheck, ...]:
     """The checks that every daily table has, and those of this one."""
     return (*CHECKS, *dataset.checks)
 
@@ -30,15 +32,20 @@ def check_specs(dataset: Dataset) -> list[dg.AssetCheckSpec]:
     ]
 
 
-def evaluate(connection: DuckDBPyConnection, dataset: Dataset) -> list[dg.AssetCheckResult]:
-    """The results of a dataset's checks as the warehouse stands."""
+def evaluate(connection: DuckDBPyConnection, dataset: Dataset, archive: ArchiveResource) -> list[dg.AssetCheckResult]:
+    """The results of a dataset's checks as the warehouse and the archive stand."""
     known = extractions(connection, dataset)
-    return [
-        _result(dataset, check, check.failing(connection, dataset, known), len(known)) for check in checks_of(dataset)
-    ]
+    results = list[dg.AssetCheckResult]()
+    for check in checks_of(dataset):
+        if isinstance(check, ArchiveCheck):
+            reasons = check.failing(connection, dataset, known, archive)
+        else:
+            reasons = check.failing(connection, dataset, known)
+        results.append(_result(dataset, check, reasons, len(known)))
+    return results
 
 
-def _result(dataset: Dataset, check: Check, reasons: Reasons, days: int) -> dg.AssetCheckResult:
+def _result(dataset: Dataset, check: Promise, reasons: Reasons, days: int) -> dg.AssetCheckResult:
     newest = sorted(reasons.items(), reverse=True)[:_SHOWN_DAYS]
     rows = [dg.TableRecord({"day": str(day), "reason": reason}) for day, reason in newest]
     failing = {"failing_days": len(reasons), "newest_failing_days": dg.MetadataValue.table(rows)} if rows else {}
@@ -48,51 +55,6 @@ def _result(dataset: Dataset, check: Check, reasons: Reasons, days: int) -> dg.A
         passed=not reasons,
         severity=check.severity,
         metadata={"days_looked_at": days, **failing},
-    )
-
-
-def freshness_check(
-    dataset: Dataset, partitions: dg.DailyPartitionsDefinition, due_cron: str
-) -> dg.AssetChecksDefinition:
-    """A check of its own, evaluated each morning: the newest due day is in, whatever else was loaded meanwhile."""
-
-    @dg.asset_check(
-        asset=dataset.key,
-        name="newest_due_day_is_in",
-        automation_condition=dg.AutomationCondition.cron_tick_passed(due_cron) & ~dg.AutomationCondition.in_progress(),
-        description=f"The newest day whose {in_words(dataset.lateness)} of grace have passed is stored; "
-        f"and none between the first stored one of the last {_WINDOW_DAYS} and it is missing.",
-    )
-    def newest_due_day_is_in(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-        return newest_due_day(context.instance, dataset, partitions, datetime.now(UTC))
-
-    return newest_due_day_is_in
-
-
-def newest_due_day(
-    instance: dg.DagsterInstance, dataset: Dataset, partitions: dg.PartitionsDefinition[str], now: datetime
-) -> dg.AssetCheckResult:
-    """Whether the newest due day is in, and no day between the first stored one and it is missing.
-
-    It looks at the last 30 due days. Days before the first that is stored are named, and fail nothing: they may be
-    from before this table was begun.
-    """
-    due = [
-        key
-        for key in partitions.get_partition_keys(current_time=now)[-_WINDOW_DAYS:]
-        if dataset.is_due(date.fromisoformat(key), now)
-    ]
-    have = instance.get_materialized_partitions(dataset.key)
-    missing = [key for key in due if key not in have]
-    begun = min((key for key in due if key in have), default=None)
-    gaps = [key for key in missing if begun and key > begun]
-    return dg.AssetCheckResult(
-        asset_key=dataset.key,
-        check_name="newest_due_day_is_in",
-        passed=begun is not None and not gaps,
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata={"newest_due_day": due[-1] if due else "none", "gaps": dg.MetadataValue.json(gaps)}
-        | {"missing_days": dg.MetadataValue.json(missing)},
     )
 
 
@@ -112,20 +74,6 @@ def _missing_keys(connection: DuckDBPyConnection, dataset: Dataset, known: Known
         connection,
         f"select {PARTITION}, count(*) from {dataset.sql_name} where {missing} group by all",
         "rows without a key",
-    )
-
-
-def _strays(connection: DuckDBPyConnection, dataset: Dataset, known: Known) -> Reasons:
-    loads = f"select {PARTITION}, rows, file_names from meta.extractions where dataset = {literal(dataset.table)}"
-    return counted(
-        connection,
-        f"with held as (select {PARTITION}, _source_file as file, count(*) as n from {dataset.sql_name} group by all), "
-        f"loads as ({loads}), listed as (select {PARTITION}, unnest(file_names) as file from loads), "
-        f"strays as (select {PARTITION}, n from held anti join listed using ({PARTITION}, file)), "
-        f"counted as (select {PARTITION}, rows as n from loads union all select {PARTITION}, -n from held) "
-        f"select {PARTITION}, max(off)::bigint from (select {PARTITION}, n as off from strays union all "
-        f"select {PARTITION}, abs(sum(n)) from counted group by all) where off > 0 group by all",
-        "rows more, fewer or from other files than were loaded",
     )
 
 
@@ -157,14 +105,6 @@ def _asked_too_early(connection: DuckDBPyConnection, dataset: Dataset, known: Kn
     }
 
 
-def _unknown_fields(connection: DuckDBPyConnection, dataset: Dataset, known: Known) -> Reasons:
-    return {
-        day: ", ".join(f"`{entry['field']}` in {entry['records']:,} records" for entry in stored.unknown_fields)
-        for day, stored in known.items()
-        if stored.unknown_fields
-    }
-
-
 def _quarantined(connection: DuckDBPyConnection, dataset: Dataset, known: Known) -> Reasons:
     return {
         day: f"{stored.quarantined:,} records are in meta.quarantine with their reasons"
@@ -187,18 +127,6 @@ CHECKS = (
     Check("primary_key_is_unique", "No two rows of a day share the primary key.", _ERROR, _repeated_keys),
     Check("primary_key_is_present", "Every row has its primary key.", _ERROR, _missing_keys),
     Check(
-        "rows_come_from_the_days_files",
-        "Each stored day has as many rows as its load counted, all from that day's files.",
-        _ERROR,
-        _strays,
-    ),
-    Check(
-        "no_unknown_fields",
-        "The vendor sent no field that the schema does not know; such fields are kept in `_extra`.",
-        _WARN,
-        _unknown_fields,
-    ),
-    Check(
         "nothing_is_quarantined",
         "Every record could be loaded; the others are in `meta.quarantine` with the reason.",
         _WARN,
@@ -210,9 +138,11 @@ CHECKS = (
         _ERROR,
         _held_back,
     ),
+    *DRIFT_CHECKS,
 )
 # Of a vendor that makes a file an hour, or none where nothing happened.
 HOURLY_CHECKS = (
+    archive_and_table_agree(every_file),
     Check(
         "hours_are_listed_or_explained",
         "Every hour of a stored day has a file, or had none when the vendor was due to be done with the day and had "
@@ -223,6 +153,7 @@ HOURLY_CHECKS = (
 )
 # Of a vendor that gives what it has of a day when it is asked.
 EXPORT_CHECKS = (
+    archive_and_table_agree(newer_answers),
     Check(
         "days_were_asked_for_when_due",
         "Each stored day was asked for when the vendor was due to be done with it.",

@@ -13,12 +13,13 @@ from datetime import UTC, date, datetime
 import dagster as dg
 
 from contact_analytics.lib.archive import ArchivedDay, ArchiveResource
-from contact_analytics.lib.checks import evaluate, newest_due_day
+from contact_analytics.lib.checks import evaluate
 from contact_analytics.lib.config import ExtractionConfig, Source
 from contact_analytics.lib.dataset import Dataset, Decoded
 from contact_analytics.lib.delivery import DailySource, Delivery, Followed, Stoppable, archived_files
 from contact_analytics.lib.errors import ContactAnalyticsError, DaysFailed, WarehouseError, in_our_words
 from contact_analytics.lib.extractor import Extractor
+from contact_analytics.lib.freshness import newest_due_day
 from contact_analytics.lib.warehouse import WarehouseResource
 
 _DOWNLOADS = 4
@@ -59,7 +60,7 @@ def extract_days(
         if config.follow and isinstance(api, Followed):
             yield from extractor.load_all(extractor.changed(api, days), *pools)
     failures = extractor.failures
-    yield from _checked(context, dataset, warehouse, now, failures)
+    yield from _checked(context, dataset, archive, warehouse, now, failures)
     if len(days) == 1 and list(failures) == [str(days[0])] and not extractor.unknown:
         raise next(iter(failures.values()))
     if failures:
@@ -87,6 +88,7 @@ def _done_before(context: dg.AssetExecutionContext, dataset: Dataset) -> set[dat
 def _checked(
     context: dg.AssetExecutionContext,
     dataset: Dataset,
+    archive: ArchiveResource,
     warehouse: WarehouseResource,
     now: datetime,
     failures: Mapping[str, ContactAnalyticsError],
@@ -97,7 +99,7 @@ def _checked(
     result = newest_due_day(context.instance, dataset, partitions, now)
     evaluation = dg.AssetCheckEvaluation(
         asset_key=dataset.key,
-        check_name="newest_due_day_is_in",
+        check_name=result.check_name or "",
         passed=result.passed,
         severity=result.severity,
         metadata=result.metadata,
@@ -106,7 +108,7 @@ def _checked(
     context.log_event(evaluation)  # pyright: ignore[reportArgumentType] - any event of a step is taken
     try:
         with in_our_words(f"The checks of {dataset.table}"), warehouse.get_connection() as connection:
-            results = evaluate(connection, dataset)
+            results = evaluate(connection, dataset, archive)
     except WarehouseError as error:
         if not failures:
             raise

@@ -3,13 +3,11 @@
 A `Dataset` is a daily table, a `Dimension` the history of a vendor's list, such as its users.
 """
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import Enum
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -17,9 +15,11 @@ import dataframely as dy
 import polars as pl
 from duckdb import DuckDBPyConnection
 
+from contact_analytics.lib.fingerprint import fingerprint
 from contact_analytics.lib.schema import children, columns_of, duckdb_type, facts, quoted
 
 if TYPE_CHECKING:
+    from contact_analytics.lib.archive import ArchiveResource
     from contact_analytics.lib.extractions import Extraction
 
 PARTITION = "partition_date"
@@ -117,9 +117,19 @@ class Table:
         )
 
     def fingerprint(self) -> str:
-        """Changes when the same files would give another table: with the schema, and with our version."""
-        columns = [f"{name} {duckdb_type(column.dtype)}" for name, column in self.columns().items()]
-        return hashlib.sha256("\n".join([version("contact_analytics"), *columns]).encode()).hexdigest()[:16]
+        """Changes when the same files would give another table."""
+        return fingerprint(self.schema, self.columns())
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetaTable(Table):
+    """A table of ours about the others, without provenance."""
+
+    vendor: str = "meta"
+    documentation: str = "docs/extractions.md"
+
+    def columns(self) -> dict[str, dy.Column]:
+        return columns_of(self.schema)
 
 
 class Repeats(Enum):
@@ -135,13 +145,26 @@ Known = Mapping[date, "Extraction"]
 
 
 @dataclass(frozen=True)
-class Check:
-    """A promise about a table: what it says, and the days or entries that break it with the reason."""
+class Promise:
+    """What a check says of a table when it passes."""
 
     name: str
     description: str
     severity: dg.AssetCheckSeverity
+
+
+@dataclass(frozen=True)
+class Check(Promise):
+    """A promise about a table, and the days or entries that break it with the reason."""
+
     failing: Callable[[DuckDBPyConnection, Any, Known], Reasons]
+
+
+@dataclass(frozen=True)
+class ArchiveCheck(Promise):
+    """A promise about a table and its archive, and the days that break it with the reason."""
+
+    failing: Callable[[DuckDBPyConnection, "Dataset", Known, "ArchiveResource"], Reasons]
 
 
 @dataclass(frozen=True)
@@ -166,7 +189,7 @@ class Dataset(Table):
     day_of: str = "the vendor's files"
     lasting: str = "true"
     versions: tuple[str, ...] = ()
-    checks: tuple[Check, ...] = ()
+    checks: tuple[Check | ArchiveCheck, ...] = ()
     measures: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import dataframely as dy
 
 from contact_analytics.lib.dataset import Dataset, Dimension, History, Partition, Provenance, Table, in_words
+from contact_analytics.lib.report import Computed, Report
 from contact_analytics.lib.schema import children, duckdb_type, facts, walk, wire_name
 
 _INTRODUCTION = """\
@@ -37,16 +38,20 @@ def markdown(tables: Sequence[Table]) -> str:
     """The dictionary of the given tables, in their order."""
     contents = [f"- [`{t.vendor}/{t.name}`](#{_anchor(t)}): {t.grain}" for t in tables]
     histories = any(isinstance(table, Dimension) for table in tables)
-    parts = [_INTRODUCTION, "\n".join(contents), _shared(histories=histories), *(_section(table) for table in tables)]
+    reports = any(isinstance(table, Report) for table in tables)
+    shared = _shared(histories=histories, reports=reports)
+    parts = [_INTRODUCTION, "\n".join(contents), shared, *(_section(table) for table in tables)]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
-def _shared(*, histories: bool) -> str:
+def _shared(*, histories: bool, reports: bool) -> str:
     columns = _plain([*walk(Partition), *walk(Provenance)])
     text = "## Columns of every table\n\nThe first is that of daily tables and comes first, the others last."
     text = f"{text}\n\n{columns}\n\n{_VIEWS}"
     if histories:
         text += f"\n\n## Columns of every history\n\nAfter the table's own.\n\n{_plain(walk(History))}\n\n{_AS_OF}"
+    if reports:
+        text += f"\n\n## Columns of every report\n\nInstead of the provenance.\n\n{_plain(walk(Computed))}"
     return text
 
 
@@ -61,9 +66,9 @@ def _section(table: Table) -> str:
         f"- Table: `{table.table}`",
         f"- Primary key: {', '.join(map(_code, table.primary_key))}{_of_current(table)}",
         *_promises(table),
-        f"- [The vendor's documentation]({table.documentation})",
     ]
-    columns = _table(("column", "type", "null", "unit", "meaning", "vendor's field", "marks"), _columns(table))
+    origin = "made from" if isinstance(table, Report) else "vendor's field"
+    columns = _table(("column", "type", "null", "unit", "meaning", origin, "marks"), _columns(table))
     views = [f"- `{view}`" for view in table.views()]
     flat = "\n\nFlat views:\n\n" + "\n".join(views) if views else ""
     return f"## {table.vendor}/{table.name}\n\n{table.grain}\n\n" + "\n".join(promises) + f"\n\n{columns}{flat}"
@@ -74,11 +79,15 @@ def _of_current(table: Table) -> str:
 
 
 def _promises(table: Table) -> Iterator[str]:
+    if isinstance(table, Report):
+        yield from (f"- {rule}" for rule in table.counted)
+        return
     if isinstance(table, Dataset):
         yield f"- Retention: {table.retention_in_words}; the archive keeps it"
         yield f"- Due: {in_words(table.lateness)} after the day's end"
     else:
         yield "- Looked at once a day; what changed and changed back between two looks is not seen"
+    yield f"- [The vendor's documentation]({table.documentation})"
 
 
 def _columns(table: Table) -> Iterator[list[str]]:
@@ -91,7 +100,7 @@ def _columns(table: Table) -> Iterator[list[str]]:
             _null(column),
             facts(column).unit,
             _meaning(column),
-            _code(_vendor_field(path, column, parent)),
+            _origin(table, path, column, parent),
             ", ".join(_marks(column, key=path in key)),
         ]
 
@@ -101,6 +110,13 @@ def _type(column: dy.Column) -> str:
     if isinstance(column, dy.List):
         return _type(column.inner) + "[]"
     return "STRUCT" if children(column) else duckdb_type(column.dtype)
+
+
+def _origin(table: Table, path: str, column: dy.Column, parent: dy.Column | None) -> str:
+    """Where a column comes from: the vendor's field, or the columns that a report computes it from."""
+    if isinstance(table, Report):
+        return ", ".join(map(_code, facts(column).sources))
+    return _code(_vendor_field(path, column, parent))
 
 
 def _vendor_field(path: str, column: dy.Column, parent: dy.Column | None) -> str:

@@ -45,6 +45,7 @@ from contact_analytics.lib.standing import (
     note_doubt,
     prepare_history,
     standing,
+    version_of,
 )
 from contact_analytics.lib.warehouse import WarehouseResource, transaction
 
@@ -268,6 +269,5 @@ class HistoryRun:
         metadata = history_metadata(connection, self.dimension, self.change, self.tally, self.seconds)
         metadata["state"] = "loaded" if self.applied else "unchanged"
         metadata["snapshots_applied"] = self.applied
-        known = standing(connection, self.dimension)
-        version = dg.DataVersion(known.stored.digest) if known and known.stored.digest else None
+        version = dg.DataVersion(version_of(connection, self.dimension))
         return dg.MaterializeResult(asset_key=self.dimension.key, metadata=metadata, data_version=version)

@@ -18,9 +18,11 @@ ContactAnalyticsError               a `dagster.Failure`: the UI shows it whole
 ├── FileUnreadable                  an archived file is damaged
 ├── WarehouseError                  the warehouse cannot be opened or written
 │   ├── WarehouseBusy               another process holds it: worth another try
+│   ├── PublicationFailed           the copy for readers was not replaced; what was loaded is stored
 │   └── SchemaConflict              a stored column cannot take the schema's type
 ├── DayHeldBack                     a re-load would leave a stored day with less than it has
 ├── SnapshotHeldBack                a list lacks most of the entries that it had
+├── InputsMissing                   a report's day lacks a table that it is made from
 ├── UnexpectedProblem               a defect of ours, met while a day was loaded
 ├── ChangesUnknown                  the days asked for are stored; which ones stored before have changed is not known
 └── DaysFailed                      some days of a run failed; the others are stored
@@ -129,6 +131,17 @@ class DayHeldBack(ContactAnalyticsError):
 
 class SnapshotHeldBack(ContactAnalyticsError):
     """A vendor's list lacks most of the entries that are current, unsaid, or a rebuilt history would hold less."""
+
+
+class InputsMissing(ContactAnalyticsError):
+    """A day of a report cannot be made: tables that it is made from do not have the day."""
+
+    def __init__(self, report: str, day: object, missing: Sequence[str]) -> None:
+        super().__init__(
+            f"{report} {day}: not stored yet: {', '.join(missing)}. Nothing was changed.",
+            "Materialize these, and the report follows by itself. If the company does not have such a table, name it "
+            "in CONTACT_ANALYTICS_UNUSED_TABLES: reports are then made without it.",
+        )
 
 
 class UnexpectedProblem(ContactAnalyticsError):

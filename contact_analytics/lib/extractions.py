@@ -31,6 +31,7 @@ class Extractions(dy.Schema):
     rows_current = field(dy.Int64, "Of a history, those of its rows that were current then; null for daily tables")
     vendor_count = field(dy.Int64, "Rows that the day has by the vendor's count; null where it states none")
     quarantined = field(dy.Int64, "Records of the day in meta.quarantine")
+    quarantined_before = field(dy.Int64, "How many were before the day was last loaded; null at its first load")
     unknown_fields = many(
         record({"field": field(dy.String, "Field"), "records": field(dy.Int64, "Records that have it")}),
         "Fields that the schema does not know; they are kept in `_extra`",
@@ -50,6 +51,7 @@ class Extractions(dy.Schema):
     )
     listed_at = instant("When the vendor said what the day holds; null if that is not known")
     loaded_at = instant("When the rows were loaded")
+    confirmed_at = instant("When the archive was last found to hold just what was loaded; null before it was")
     run_id = field(dy.String, "Dagster run that loaded them")
     problem = field(dy.String, "Why the last attempt failed or was held back; null when it worked")
     problem_type = field(dy.String, "The problem's name, such as ApiUnavailable or DayHeldBack")
@@ -82,6 +84,7 @@ class Extraction:
     rows_current: int | None = None
     vendor_count: int | None = None
     quarantined: int = 0
+    quarantined_before: int | None = None
     unknown_fields: tuple[dict[str, Any], ...] = ()
     digest: str | None = None
     schema_versions: tuple[str, ...] = ()
@@ -92,6 +95,7 @@ class Extraction:
     seconds: dict[str, float] | None = None
     listed_at: datetime | None = None
     loaded_at: datetime | None = None
+    confirmed_at: datetime | None = None
     run_id: str | None = None
     problem: str | None = None
     problem_type: str | None = None
@@ -140,8 +144,11 @@ def extraction_of(connection: DuckDBPyConnection, dataset: Table, day: date) -> 
 
 
 def write_extraction(connection: DuckDBPyConnection, dataset: Table, day: date, extraction: Extraction) -> None:
-    """Put what is known of a day in place of what was."""
-    _replace(connection, dataset, day, "extractions", Extractions, [vars(extraction)])
+    """Put what is known of a day in place of what was; how much of it was quarantined then stays noted."""
+    before = extraction_of(connection, dataset, day)
+    quarantined = before.quarantined if before and before.is_stored else None
+    row = vars(extraction) | {"quarantined_before": quarantined}
+    _replace(connection, dataset, day, "extractions", Extractions, [row])
 
 
 def write_quarantine(
@@ -156,8 +163,8 @@ def write_quarantine(
 def confirm(connection: DuckDBPyConnection, dataset: Table, day: date, listed_at: datetime | None) -> None:
     """Note that a stored day was looked at again and nothing has changed."""
     connection.execute(
-        "update meta.extractions set listed_at = ?, problem = null, problem_type = null, attempted_at = null "
-        f"where dataset = ? and {PARTITION} = ?",
+        "update meta.extractions set listed_at = ?, confirmed_at = now(), problem = null, problem_type = null, "
+        f"attempted_at = null where dataset = ? and {PARTITION} = ?",
         [listed_at, dataset.table, day],
     )
 

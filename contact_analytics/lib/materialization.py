@@ -41,6 +41,8 @@ def day_metadata(
         "rows_a_day": dg.MetadataValue.md(rows_plot(known, day)),
         "sample": sample(connection, dataset, f"{PARTITION} = ?", day),
     }
+    if state != "unchanged" and stored.quarantined_before is not None:
+        metadata["quarantined_before"] = stored.quarantined_before
     metadata |= measures(connection, dataset, day)
     metadata |= {f"seconds_{phase}": round(spent, 3) for phase, spent in delivery.seconds.items()}
     if stored.first_event and stored.last_event:

@@ -30,7 +30,8 @@ class Facts:
     `duration` may be written as `H:MM:SS`.
 
     `personal` data is masked in samples; `seen` is what the vendor does not document but others have met, `inferred`
-    what nobody has; `unordered` is a list whose order means nothing: a history keeps it sorted.
+    what nobody has; `unordered` is a list whose order means nothing: a history keeps it sorted. `sources` are the
+    columns of other tables, as `vendor.table.column`, that a report's column is computed from.
     """
 
     wire: str = ""
@@ -49,6 +50,7 @@ class Facts:
     inferred: bool = False
     duration: bool = False
     unordered: bool = False
+    sources: tuple[str, ...] = ()
 
 
 def field(kind: type[dy.Column], meaning: str, *, key: bool = False, required: bool = False, **facts: Any) -> Any:

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from duckdb import DuckDBPyConnection
 
 from contact_analytics.lib.archive import ArchivedFile
-from contact_analytics.lib.dataset import Dimension
+from contact_analytics.lib.dataset import Dimension, Table
 from contact_analytics.lib.entities import Snapshot
 from contact_analytics.lib.errors import SnapshotHeldBack
 from contact_analytics.lib.extractions import (
@@ -101,6 +101,16 @@ def count(connection: DuckDBPyConnection, dimension: Dimension) -> tuple[int, in
     return current, total
 
 
+def version_of(connection: DuckDBPyConnection, dimension: Dimension) -> str:
+    """Tells what holds now from what held before: a look that has found no change leaves it as it was."""
+    columns = ", ".join(map(quoted, [*columns_of(dimension.schema), "_extra", "valid_from"]))
+    [(version,)] = connection.execute(
+        "select sha256(coalesce(string_agg(told, '' order by told), '')) from (select sha256(item::varchar) as told "
+        f"from (select {columns} from {dimension.sql_name} where is_current) as item)"
+    ).fetchall()
+    return version
+
+
 def made_entries_vanish(connection: DuckDBPyConnection, dimension: Dimension, taken_at: datetime) -> bool:
     """Whether entries went missing in a list, or in one shortly before it, without a word that they are deleted."""
     keys = " and ".join(f"later.{quoted(name)} = gone.{quoted(name)}" for name in dimension.primary_key)
@@ -141,12 +151,12 @@ def note_applied(
     write_extraction(connection, dimension, day, extraction)
 
 
-def forget_failures(connection: DuckDBPyConnection, dimension: Dimension) -> None:
+def forget_failures(connection: DuckDBPyConnection, table: Table) -> None:
     """What went wrong before a run that worked is over."""
-    connection.execute("delete from meta.extractions where dataset = ? and state = 'failed'", [dimension.table])
+    connection.execute("delete from meta.extractions where dataset = ? and state = 'failed'", [table.table])
     connection.execute(
         "update meta.extractions set problem = null, problem_type = null, attempted_at = null where dataset = ?",
-        [dimension.table],
+        [table.table],
     )
 
 

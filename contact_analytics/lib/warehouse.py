@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import dagster as dg
 import duckdb
 import polars as pl
 import stamina
@@ -31,6 +32,7 @@ from contact_analytics.lib.extractions import (
     write_extraction,
     write_quarantine,
 )
+from contact_analytics.lib.publication import Publication, check_target, publish, publishing
 from contact_analytics.lib.schema import quoted
 from contact_analytics.lib.tables import evolve, insert, replace_view
 
@@ -44,17 +46,28 @@ class WarehouseResource(DuckDBResource):
     wait_seconds: float = Field(
         default=120, description="How long to wait for another process to let go of the file, in seconds."
     )
+    publish: str = Field(
+        default="",
+        description="Path of a DuckDB file for readers: a copy, replaced after each run that has loaded something. "
+        "Empty: none.",
+    )
 
     @contextmanager
     def get_connection(self) -> Generator[DuckDBPyConnection]:
         """A connection for writing, opened when it is our turn and closed whatever happens."""
-        if _NOT_A_FILE.match(self.database):
-            raise ConfigurationError(
-                f"The warehouse is set to {self.database.partition(':')[0]}:…, and so far it must be a file.",
-                "Set CONTACT_ANALYTICS_WAREHOUSE to the path of a DuckDB file; it is made if it is missing.",
-            )
-        path = Path(self.database)
+        with self.turn() as path, closing(self.opened(path)) as connection:
+            connection.execute("set timezone = 'UTC'")
+            # The rows of a day have no order to keep, and DuckDB loads them in parallel without one.
+            connection.execute("set preserve_insertion_order = false")
+            yield connection
+
+    @contextmanager
+    def turn(self) -> Generator[Path]:
+        """The file, and no other run at it meanwhile. Programs of someone else's are kept off by a connection alone."""
+        path = _file(self.database, "warehouse", "CONTACT_ANALYTICS_WAREHOUSE")
         turn = FileLock(f"{path}.lock", timeout=self.wait_seconds, mode=0o600)
+        if target := self._target():  # What cannot be right is refused before anything is loaded.
+            check_target(target, path)
         with _owner_only():
             try:
                 path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -64,15 +77,13 @@ class WarehouseResource(DuckDBResource):
             except OSError as error:
                 raise _unusable(path, str(error)) from error
             try:
-                with closing(self._opened(path)) as connection:
-                    connection.execute("set timezone = 'UTC'")
-                    # The rows of a day have no order to keep, and DuckDB loads them in parallel without one.
-                    connection.execute("set preserve_insertion_order = false")
-                    yield connection
+                yield path
             finally:
                 turn.release()
 
-    def _opened(self, path: Path) -> DuckDBPyConnection:
+    def opened(self, path: Path) -> DuckDBPyConnection:
+        """A connection to the file, for who has the turn."""
+
         @stamina.retry(on=_is_locked, attempts=None, timeout=self.wait_seconds, wait_initial=0.1, wait_max=5)
         def connected() -> DuckDBPyConnection:
             return duckdb.connect(self.database, config=self.connection_config)
@@ -84,6 +95,28 @@ class WarehouseResource(DuckDBResource):
                 holder = re.search(r"held in (.+?)\.? (?:See also|However|$)", str(error))
                 raise _busy(path, self.wait_seconds, holder[1] if holder else "another program") from error
             raise _unusable(path, str(error).partition("\n")[0]) from error
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        """After a run's last step, and however that ended: publish what it has loaded."""
+        if (publication := self.publish_copy()) and context.log:
+            context.log.info(
+                f"Published {publication.path}: {publication.bytes:,} bytes in {publication.seconds:.1f} s."
+            )
+
+    def publish_copy(self, *, anew: bool = False) -> Publication | None:
+        """Replace the copy if it lacks what is stored now; `anew`, in any case. Raises `PublicationFailed`."""
+        if not self.publish:
+            return None
+        with publishing(self.publish), self.turn() as path:
+            target = self._target()
+            if not target or not path.exists():  # A run that ended before it had a warehouse.
+                return None
+            # In this order: a process that closes a file loses all its locks on it, those of its connections as well.
+            with path.open("rb") as file, closing(self.opened(path)) as connection:
+                return publish(connection, path, file, target, anew=anew)
+
+    def _target(self) -> Path | None:
+        return _file(self.publish, "published copy", "CONTACT_ANALYTICS_PUBLISH").resolve() if self.publish else None
 
     def prepare(self, dataset: Dataset) -> dict[date, Extraction]:
         """Bring the dataset's table and views up to date, and tell which days are in it.
@@ -201,6 +234,15 @@ def _owner_only() -> Generator[None]:
         yield
     finally:
         os.umask(before)
+
+
+def _file(value: str, what: str, setting: str) -> Path:
+    if _NOT_A_FILE.match(value):
+        raise ConfigurationError(
+            f"The {what} is set to {value.partition(':')[0]}:…, and so far it must be a file.",
+            f"Set {setting} to the path of a DuckDB file; it is made if it is missing.",
+        )
+    return Path(value)
 
 
 def _busy(path: Path, seconds: float, holder: str) -> WarehouseBusy:

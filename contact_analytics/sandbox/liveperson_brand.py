@@ -85,6 +85,10 @@ class Brand:
         """Membership of customer `C-{number}`, the same in every visit."""
         return self.chance("customer", number).choices(STATUSES, _STATUS_WEIGHTS)[0]
 
+    def customer(self, chance: random.Random) -> int:
+        """The number of a customer; a few come often, most seldom."""
+        return int(self.customers * chance.random() ** 2) + 1
+
     def _agent(self, number: int) -> Agent:
         chance = self.chance("agent", number)
         name, surname = chance.choice(FIRST_NAMES), chance.choice(LAST_NAMES)

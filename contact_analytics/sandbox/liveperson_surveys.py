@@ -2,6 +2,11 @@
 
 from contact_analytics.sandbox.liveperson_history import UNDEFINED, Fields, View, skill_name, times
 
+_SATISFACTION = "How satisfied are you with this conversation?"
+_INVALID = ("it depends",)
+# Some leave the question out, and some write what is no answer to it.
+_RECOMMENDATIONS = ("10", "9", "9", "10", "8", "7", "6", "3", "0", "", *_INVALID)
+
 
 def dialogs(view: View) -> list[Fields]:
     life = view.life
@@ -28,37 +33,59 @@ def _dialog(view: View, identity: str, kind: str, start: int, end: int) -> Field
 
 
 def conversation_surveys(view: View) -> list[Fields]:
-    if (answer := view.survey_answer) is None:
+    if view.survey_answer is None:
         return []
-    question = {
-        "question": "How satisfied are you with this conversation?",
-        "answer": str(answer),
-        "questionId": "q-csat",
-        "answerId": f"a-{answer}",
-        "questionType": "csat",
-        "questionFormat": "single",
-        "answerSeq": str(answer),
-        "isValidAnswer": True,
-    }
     return [
         {
             "surveyType": "Satisfaction",
             "surveyStatus": "FILLED",
             "dialogId": view.survey_dialog,
             "surveyId": "6a1fbd1e",
-            "surveyData": [question],
+            "surveyData": _answers(view),
         }
     ]
 
 
+def _answers(view: View) -> list[Fields]:
+    """How satisfied the customer was; about every other survey asks whether they would recommend the brand, and why."""
+    life = view.life
+    found = [_answer(_SATISFACTION, "csat", str(view.survey_answer))]
+    if life.happens("asked for more", 0.5):
+        recommends = _RECOMMENDATIONS[life.roll("recommendation", len(_RECOMMENDATIONS))]
+        found += [
+            _answer("How likely are you to recommend us to a friend?", "nps", recommends),
+            _answer("Why?", "custom", ("", "Great help 👍", "10 days are too long")[life.roll("why", 3)], "open"),
+        ]
+    if life.happens("asked if solved", 0.3):
+        found.append(_answer("Was your problem solved?", "fcr", ("yes", "yes", "no", "")[life.roll("solved", 4)]))
+    return found
+
+
+def _answer(question: str, kind: str, answer: str, form: str = "single") -> Fields:
+    is_valid = answer not in _INVALID
+    return {
+        "question": question,
+        "answer": answer,
+        "questionId": f"q-{kind}",
+        "answerId": f"a-{answer}" if is_valid else "InvalidAnswer",
+        "questionType": kind,
+        "questionFormat": form,
+        "answerSeq": answer if answer.isdecimal() else "1",
+        "isValidAnswer": is_valid,
+    }
+
+
 def messages(view: View) -> list[Fields]:
-    """The question that follows the end, and its answer, in the survey's own dialog."""
+    """The questions that follow the end, and their answers, in the survey's own dialog."""
     life, records = view.life, list[Fields]()
     if not (life.has_survey and view.closed):
         return records
-    lines = [(life.closed, "Agent", "How satisfied are you with this conversation?")]
+    lines = [(life.closed, "Agent", _SATISFACTION)]
     if view.survey_answer is not None:
-        lines.append((life.settled, "Consumer", str(view.survey_answer)))
+        first, *others = _answers(view)
+        lines.append((life.settled, "Consumer", first["answer"]))
+        for other in others:
+            lines += [(life.settled, "Agent", other["question"]), (life.settled, "Consumer", other["answer"])]
     for number, (time, who, text) in enumerate(lines):
         records.append(
             {

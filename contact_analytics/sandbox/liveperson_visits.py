@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from contact_analytics.sandbox.liveperson_brand import FIRST_NAMES, HOUR, LAST_NAMES, PRODUCTS, SKILLS, Brand, token
+from contact_analytics.sandbox.liveperson_orders import cart, order
 from contact_analytics.sandbox.liveperson_records import Row, Session
 
 _PAGES = (
@@ -79,7 +80,9 @@ class _Visit:
         long = chance.random() < 0.05
         self.start = self.end - int(chance.uniform(4, 14) * HOUR if long else chance.lognormvariate(6, 0.8) * 1000)
         self.id = f"{token(chance, 12)}.{hour:x}{number:04x}"
-        self.customer = int(brand.customers * chance.random() ** 2) + 1
+        visitor = brand.customer(chance)
+        self.order = order(brand, hour, number)
+        self.customer = self.order.customer if self.order else visitor
 
     def moment(self) -> int:
         return self.chance.randint(self.start, self.end)
@@ -87,7 +90,6 @@ class _Visit:
     def row(self) -> Row:
         """The visit; sections that nothing happened in are missing, or present and empty."""
         happens = self.chance.random
-        purchase = self._purchase() if happens() < 0.09 else None
         return {
             "account_id": self.brand.account_id,
             "schema_version": "1.0.0.35",
@@ -97,8 +99,8 @@ class _Visit:
             "visitor_id": "" if happens() < 0.03 else token(self.chance, 9),
             "context_id": None if happens() < 0.8 else "",
             "navigation_data": None if happens() < 0.02 else self._pages(),
-            "engagement_attributes": self._attributes(purchase),
-            "achieved_goals": self._goals(purchase),
+            "engagement_attributes": self._attributes(),
+            "achieved_goals": self._goals(),
             "eligibility_data": None if happens() < 0.6 else self._eligibility(),
             "impressions": None if happens() < 0.65 else self._impressions(),
             "geo": None if happens() < 0.2 else [self._place()],
@@ -115,24 +117,24 @@ class _Visit:
             before = url
         return pages
 
-    def _attributes(self, purchase: Row | None) -> list[Row] | None:
+    def _attributes(self) -> list[Row] | None:
         chosen = [name for name, (share, _) in _ATTRIBUTES.items() if self.chance.random() < share]
         data = [{name: _ATTRIBUTES[name][1](self)} for name in chosen]
-        if purchase:
-            # A buyer has logged in: the order can be told apart by membership.
+        if self.order:
+            # A buyer has logged in, or is a guest of whom the site knows no number.
             if "customer_info" not in chosen:
                 data.append({"customer_info": self.customer_info()})
-            data.append({"purchase": purchase})
+            data += [{"purchase": purchase} for purchase in self.order.purchases]
         if not data and self.chance.random() < 0.5:
             return None
         return [{"timestamp": self.moment(), "data": item} for item in data]
 
-    def _goals(self, purchase: Row | None) -> list[Row] | None:
+    def _goals(self) -> list[Row] | None:
         chosen = [name for name, (share, _, _) in _ACHIEVEMENTS.items() if self.chance.random() < share]
         reached = [(_ACHIEVEMENTS[name][1], {name: _ACHIEVEMENTS[name][2](self)}) for name in chosen]
-        if purchase:
-            order = {"total": purchase["total"], "order_id": purchase["order_id"], "cart_status": purchase["cart"]}
-            reached.append((3, {"purchase": order}))
+        if self.order and (bought := self.order.bought):
+            told = {"total": bought["total"], "order_id": bought["order_id"], "cart_status": bought["cart"]}
+            reached.append((3, {"purchase": told}))
         if not reached and self.chance.random() < 0.8:
             return None
         return [
@@ -209,17 +211,6 @@ class _Visit:
             "search_engine_key": 'espresso "7 bar"' if searched else "",
         }
 
-    def cart(self) -> Row:
-        chosen = self.chance.sample(PRODUCTS, k=self.chance.choice((1, 1, 2, 3)))
-        pieces = [self.chance.choice((1, 1, 1, 2, 4)) for _ in chosen]
-        total = round(sum(count * product["price"] for count, product in zip(pieces, chosen, strict=True)), 2)
-        lines = [{"quantity": count, "product": product} for count, product in zip(pieces, chosen, strict=True)]
-        return {"total": total, "num_items": sum(pieces), "products": lines}
-
-    def _purchase(self) -> Row:
-        cart = self.cart()
-        return {"total": cart["total"], "order_id": f"O-{self.chance.getrandbits(40):012d}", "cart": cart}
-
     def lead(self) -> Row:
         return {"topic": "newsletter", "lead_id": token(self.chance, 6), "value": self.chance.choice((0.0, 12.5, None))}
 
@@ -229,6 +220,8 @@ class _Visit:
 
     def customer_info(self) -> Row:
         number = self.customer
+        if number is None:
+            return {"customer_status": "none", "customer_id": self.chance.choice((None, ""))}
         # The first day of membership is the same at each visit.
         joined = {"year": 2015 + number % 9, "month": number % 12 + 1, "day": number % 28 + 1}
         return {
@@ -248,7 +241,8 @@ class _Visit:
     def personal_info(self) -> Row:
         born = self.chance.randrange(1945, 2006)
         name, surname = self.chance.choice(FIRST_NAMES), self.chance.choice(LAST_NAMES)
-        contact = {"email": f"customer{self.customer}@example.com", "phone": self.chance.choice(("+1 555 0100", None))}
+        email = f"customer{self.customer}@example.com" if self.customer else "guest@example.com"
+        contact = {"email": email, "phone": self.chance.choice(("+1 555 0100", None))}
         return {
             "name": name,
             "surname": surname,
@@ -275,7 +269,7 @@ _ATTRIBUTES: dict[str, tuple[float, _Writer]] = {
     "customer_info": (0.3, _Visit.customer_info),
     "personal_info": (0.1, _Visit.personal_info),
     "viewed_product": (0.3, _Visit.viewed_products),
-    "cart_status": (0.2, _Visit.cart),
+    "cart_status": (0.2, lambda visit: cart(visit.chance)),
     "lead": (0.03, _Visit.lead),
     "service_activity": (0.05, _Visit.service),
     "visitor_error": (0.04, _Visit.error),

@@ -73,6 +73,27 @@ def test_twice_without_a_change_is_one_call_and_no_new_row(account: Account, nam
     assert all(check.passed for check in again.checks.values())
 
 
+def test_the_data_version_tells_a_change_of_what_holds(account: Account) -> None:
+    """What is made from the list is made again when an entry has another state, and not after every look."""
+    first = _version(account)
+    account.app.text_ids = True
+    assert _version(account) == _version(account, refetch=True) == first
+    assert len(account.snapshots()) == 2
+    key, other = account.ids()[:2]
+    account.app.change("users", key, nickname="Another")
+    changed = _version(account)
+    account.app.change("users", other, deleted=True)
+    assert len({first, changed, _version(account), _version(account)}) == 3
+
+
+def _version(account: Account, **config: Any) -> str:
+    """The data version of the materialization that a look ends with."""
+    run = account.run(**config)
+    assert run.ok, run.problem
+    [event] = run.result.get_asset_materialization_events()
+    return (event.step_materialization_data.materialization.tags or {})["dagster/data_version"]
+
+
 def test_one_renamed_and_one_deleted(account: Account) -> None:
     """Two closed rows, one new, and the deleted one closed for good."""
     account.run()

@@ -1,0 +1,216 @@
+"""A daily report: a table computed from other tables, and a page that people look at.
+
+A report reads tables, not vendors. It is declared with its inputs, computed by one pure function of frames, checked
+against its schema, and stored a day at a time. Its asset runs by itself when all inputs of a day are in, and again
+when one of them changes.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, cast
+
+import dagster as dg
+import dataframely as dy
+import polars as pl
+
+from contact_analytics.lib.dataset import PARTITION, Partition, Table
+from contact_analytics.lib.schema import columns_of, facts
+
+REPORTS, BRAND = "reports", "brand"
+WINDOW_DAYS = 30
+
+
+class Computed(dy.Schema):
+    """The columns that every report has after its own."""
+
+    computed_at = dy.Datetime(time_zone="UTC", alias="_computed_at", description="Time the row was computed, UTC")
+    run_id = dy.String(alias="_run_id", description="Dagster run that computed the row")
+
+
+@dataclass(frozen=True)
+class Input:
+    """A table that a report reads: its columns by name and type, by a query that is given `$day`.
+
+    `days_after` further days of it may hold rows of the day, where they exist; a `history` has no days. `beside` are
+    further tables that the query needs, and `name` tells its frame from that of another input of the same table.
+    """
+
+    table: str
+    query: str
+    columns: Mapping[str, Any]
+    days_after: int = 0
+    history: bool = False
+    beside: tuple[str, ...] = ()
+    name: str = ""
+
+    @property
+    def frame_name(self) -> str:
+        return self.name or self.table
+
+    @property
+    def key(self) -> dg.AssetKey:
+        return dg.AssetKey(self.table.split("."))
+
+    @property
+    def vendor(self) -> str:
+        return self.table.partition(".")[0]
+
+    def empty(self) -> pl.DataFrame:
+        """The frame of a table that the company does not have."""
+        return pl.DataFrame(schema=dict(self.columns))
+
+    def days(self, day: date) -> list[date]:
+        """The days that rows of a day may lie in; the first is always among them."""
+        return [] if self.history else [day + timedelta(days=ahead) for ahead in range(self.days_after + 1)]
+
+    def dep(self) -> dg.AssetDep:
+        """The dependency in Dagster's terms."""
+        if not self.days_after:
+            return dg.AssetDep(self.key)
+        mapping = dg.TimeWindowPartitionMapping(end_offset=self.days_after, allow_nonexistent_upstream_partitions=True)
+        return dg.AssetDep(self.key, partition_mapping=mapping)
+
+
+@dataclass(frozen=True)
+class BrandFile:
+    """A table of the brand's own, CSV or Parquet, whose path is a setting: its columns by name with their types.
+
+    Without a file it has no rows; columns that the file may leave out are `optional`, and null then.
+    """
+
+    name: str
+    grain: str
+    columns: Mapping[str, Any]
+    optional: frozenset[str] = frozenset()
+
+    @property
+    def key(self) -> dg.AssetKey:
+        return dg.AssetKey([BRAND, self.name])
+
+
+Frames = Mapping[str, pl.DataFrame]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report(Table):
+    """A daily report. `rules` say how it is counted wherever it is shown, with an empty line between two.
+
+    `inputs` are the tables that it reads, of which the company `has` all or some; `files` are the brand's own.
+    """
+
+    vendor: str = REPORTS
+    documentation: str = "docs/reports.md"
+    title: str
+    rules: str
+    inputs: tuple[Input, ...]
+    has: Callable[[str], bool]
+    files: tuple[BrandFile, ...] = ()
+
+    @property
+    def identity(self) -> list[str]:
+        return ["partition_date", *self.primary_key]
+
+    def partition_of(self, day: date) -> dict[str, object]:
+        """The columns that rows of a day have in common, and that its rows are replaced by."""
+        return {PARTITION: day}
+
+    @property
+    def used(self) -> tuple[Input, ...]:
+        """The inputs that the company has; the others are empty."""
+        return tuple(each for each in self.inputs if all(map(self.has, (each.table, *each.beside))))
+
+    @property
+    def counted(self) -> list[str]:
+        """The rules, one by one."""
+        return [" ".join(rule.split()) for rule in self.rules.split("\n\n")]
+
+    def columns(self) -> dict[str, dy.Column]:
+        return {**columns_of(Partition), **columns_of(self.schema), **columns_of(Computed)}
+
+    def lineage(self) -> dg.TableColumnLineage:
+        """From which columns of which assets each column is made; those that the company does not have are left out."""
+        known = {each.key for each in (*self.used, *self.files)}
+        deps = {
+            name: [dg.TableColumnDep(key, column) for key, column in sources_of(declared) if key in known]
+            for name, declared in columns_of(self.schema).items()
+        }
+        return dg.TableColumnLineage({name: found for name, found in deps.items() if found})
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnpartitionedReport(Report):
+    """A report that is one table, made anew each time from all that its inputs hold."""
+
+    @property
+    def identity(self) -> list[str]:
+        return self.primary_key
+
+    @property
+    def tables(self) -> list[str]:
+        """The tables that it is made from, each once."""
+        return list(dict.fromkeys(name for each in self.used for name in (each.table, *each.beside)))
+
+    def partition_of(self, day: date) -> dict[str, object]:
+        return {}
+
+    def columns(self) -> dict[str, dy.Column]:
+        return {**columns_of(self.schema), **columns_of(Computed)}
+
+
+def sources_of(column: dy.Column) -> list[tuple[dg.AssetKey, str]]:
+    """The assets and their columns that a report's column is made from."""
+    parts = (source.split(".") for source in facts(column).sources)
+    return [(dg.AssetKey([vendor, table]), name) for vendor, table, name in parts]
+
+
+def all_inputs_are_in(report: Report) -> dg.AutomationCondition[Any]:
+    """All inputs of a day of the last thirty are in, and one of them is new, or other than it was.
+
+    A day that was loaded again without a change has the data version that it had and asks for nothing. Histories and
+    the brand's files are looked at daily and ask for nothing either: a report shows who was in them when it was made.
+    """
+    condition = dg.AutomationCondition
+    histories = dg.AssetSelection.assets(*(each.key for each in report.used if each.history), *_file_keys(report))
+    files = dg.AssetSelection.assets(*_file_keys(report))
+    changed = condition.any_deps_match(condition.data_version_changed()).ignore(histories)
+    are_in = ~condition.any_deps_missing().ignore(files)
+    # A history that is looked at for the first time completes days without having any itself.
+    completed = are_in.newly_true() & condition.missing()
+    is_news = cast("dg.AutomationCondition[Any]", condition.newly_missing() | changed | completed)
+    return (
+        condition.in_latest_time_window(lookback_delta=timedelta(days=WINDOW_DAYS))
+        & is_news.since_last_handled()
+        & are_in
+        & ~condition.any_deps_in_progress()
+        & ~condition.in_progress()
+    ).with_label("all_inputs_are_in")
+
+
+def any_input_has_changed() -> dg.AutomationCondition[Any]:
+    """Something of each input is stored, and one of them is other than it was, be it by a new day; or nothing is made.
+
+    The table is made of all days, so it waits for none: for runs alone that are loading some. What has failed is tried
+    again after the next change.
+    """
+    condition = dg.AutomationCondition
+    changed = condition.any_deps_match(condition.data_version_changed())
+    handled = condition.newly_requested() | condition.newly_updated() | condition.initial_evaluation()
+    # A change that one tick sees together with the table's own update came after what the table was made of.
+    is_news = changed.since(cast("dg.AutomationCondition[Any]", handled & ~changed))
+    is_to_make = cast("dg.AutomationCondition[Any]", condition.missing() & ~condition.execution_failed())
+    return (
+        (is_news | is_to_make)
+        & condition.all_deps_match(~condition.missing())
+        & ~condition.any_deps_in_progress()
+        & ~condition.in_progress()
+    ).with_label("any_input_has_changed")
+
+
+def _file_keys(report: Report) -> list[dg.AssetKey]:
+    return [file.key for file in report.files]
+
+
+def ratio(part: str, whole: str) -> pl.Expr:
+    """One column over another; null where the other is zero."""
+    return pl.when(pl.col(whole) > 0).then(pl.col(part) / pl.col(whole))

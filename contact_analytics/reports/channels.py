@@ -1,0 +1,12 @@
+"""What reports call the channels of LivePerson's messaging."""
+
+import polars as pl
+
+NOT_STATED = "not stated"
+# The vendor's codes whose names say little; others are names already.
+_NAMES = {"SHARK": "Web", "WEB": "Web", "APP": "App", "AGENT": "Agent", "FACEBOOK": "Facebook"}
+
+
+def messaging_channel() -> pl.Expr:
+    """The channel of a conversation by its `source`."""
+    return pl.col("source").replace(_NAMES)
