@@ -1,4 +1,5 @@
-"""The demonstration: thirty days of every daily table, backfilled from the sandbox through the real protocols.
+"""The demonstration: thirty days of every daily table, backfilled from the sandbox through the real protocols, and
+the reports that are made from them.
 
 `python -m contact_analytics.demo` backfills and prints a table of tables; `--ui` opens Dagster's UI over the same
 data. Everything lies in `data/demo`, apart from what your own credentials bring in.
@@ -31,7 +32,6 @@ ROOT = Path(__file__).parents[1]
 DEMO = ROOT / "data" / "demo"
 DAYS = 30
 _RANGE = "dagster/asset_partition_range_{}"
-_CREDENTIALS = ("LIVEPERSON_APP_KEY", "LIVEPERSON_CLIENT_ID", "KHOROS_CARE_PASSWORD", "NICE_CXONE_ACCESS_KEY_SECRET")
 console = Console()
 
 
@@ -53,27 +53,30 @@ def main() -> int:
 
 
 def backfill(days: int, scale: float) -> int:
-    """Backfill the last `days` complete days of every dataset and print what came; 0 if all did."""
+    """Backfill the last `days` complete days of every table and report, and print what came; 0 if all did."""
     with _sandbox(scale) as url:
         console.print(f"The sandbox answers at {url} as the vendors' APIs would.\n")
         # Settings are read when the definitions are loaded, so these imports come after the environment is set.
         import dagster as dg
 
-        from contact_analytics.catalog import DATASETS, DIMENSIONS
+        from contact_analytics.catalog import DATASETS, DIMENSIONS, REPORTS
+        from contact_analytics.lib.report import UnpartitionedReport
+        from contact_analytics.retention_clock import TABLE as CLOCK
 
         yesterday = datetime.now(UTC).date() - timedelta(days=1)
         first = yesterday - timedelta(days=days - 1)
         span = {_RANGE.format("start"): str(first), _RANGE.format("end"): str(yesterday)}
         spent: dict[str, float] = {}
         failed: list[str] = []
-        columns = TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), TextColumn("days")
+        columns = TextColumn("{task.description:<42}"), BarColumn(), MofNCompleteColumn(), TextColumn("days")
         with (
             dg.DagsterInstance.from_config(str(_home(DEMO))) as instance,
             ThreadPoolExecutor(1) as runs,
             Progress(*columns, TimeElapsedColumn(), console=console) as progress,
         ):
-            work = [(table, {}, 1) for table in DIMENSIONS] + [(table, span, days) for table in DATASETS]
-            for table, tags, parts in work:
+            whole = [*DIMENSIONS, *(each for each in REPORTS if isinstance(each, UnpartitionedReport)), CLOCK]
+            for table in [*DIMENSIONS, *DATASETS, *REPORTS, CLOCK]:
+                tags, parts = ({}, 1) if table in whole else (span, days)
                 task = progress.add_task(table.table, total=parts)
                 started = datetime.now(UTC)
                 clock, run = monotonic(), runs.submit(_materialize, instance, table.key, tags)
@@ -93,7 +96,7 @@ def backfill(days: int, scale: float) -> int:
     console.print(
         "\nNext: [bold]make ui[/] opens Dagster over this data. Your own account: copy .env.example to .env and fill "
         f"it in.\nThe tables are in {_shown(DEMO / 'contact_analytics.duckdb')}, the files as received in "
-        f"{_shown(DEMO / 'archive')}."
+        f"{_shown(DEMO / 'archive')}, the reports' pages in {_shown(DEMO / 'reports' / str(yesterday))}."
     )
     return 0
 
@@ -116,8 +119,10 @@ def show_ui(port: int, scale: float) -> int:
     """Run `dagster dev` until it is interrupted: over your data with credentials set, else over the sandbox's."""
     from dotenv import dotenv_values
 
+    from contact_analytics.settings import CREDENTIALS
+
     own = {**dotenv_values(ROOT / ".env"), **os.environ}
-    if any(own.get(name) for name in _CREDENTIALS):
+    if any(own.get(name) for names in CREDENTIALS.values() for name in names):
         os.environ.setdefault("DAGSTER_HOME", str(_home(ROOT / "data")))
         return _dagster_dev(port)
     with _sandbox(scale) as url:
@@ -152,6 +157,8 @@ def _sandbox(scale: float) -> Generator[str]:
         os.environ.update(write_brand_files(DEMO / "brand", datetime.now(UTC).date(), scale))
         os.environ["CONTACT_ANALYTICS_WAREHOUSE"] = str(DEMO / "contact_analytics.duckdb")
         os.environ["CONTACT_ANALYTICS_ARCHIVE"] = str(DEMO / "archive")
+        os.environ["CONTACT_ANALYTICS_REPORTS"] = str(DEMO / "reports")
+        os.environ["CONTACT_ANALYTICS_AUTOMATION"] = "running"
         os.environ["CONTACT_ANALYTICS_START_DATE"] = _first_partition()
         yield url
 
@@ -181,7 +188,8 @@ def _print_tables(spent: dict[str, float]) -> None:
     for column in table.columns:
         column.no_wrap = True
     for column in table.columns[1:]:
-        column.justify = "right"
+        column.justify, column.min_width = "right", 5
+    table.columns[1].min_width = 8
     with WarehouseResource(database=os.environ["CONTACT_ANALYTICS_WAREHOUSE"]).get_connection() as connection:
         rows = connection.execute(
             "select dataset, sum(rows), count(*), sum(files), sum(bytes) / 1e6 from meta.extractions "

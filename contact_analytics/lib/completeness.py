@@ -22,11 +22,11 @@ from contact_analytics.lib.extractions import Extraction
 _READERS = 16
 _SHOWN_FILES = 3
 
-# Which of the files that no day was loaded from should have been, by the names of those that it was.
+# The archived files that a day should have been loaded from as well, by the names of those that it was loaded from.
 Awaited = Callable[[Sequence[ArchivedFile], Collection[str]], list[ArchivedFile]]
 
 
-class Remedy(IntEnum):
+class _Remedy(IntEnum):
     """What to launch the day with; of several, the last mends most."""
 
     RELOAD = 1
@@ -35,18 +35,18 @@ class Remedy(IntEnum):
 
 
 _IN_WORDS = {
-    Remedy.RELOAD: "materialize it with `source: archive`",
-    Remedy.FORCE: "materialize it with `source: archive` and `force: true`",
-    Remedy.REFETCH: "materialize it with `refetch: true` while the vendor has it, or put the archive's files back",
+    _Remedy.RELOAD: "materialize it with `source: archive`",
+    _Remedy.FORCE: "materialize it with `source: archive` and `force: true`",
+    _Remedy.REFETCH: "materialize it with `refetch: true` while the vendor has it, or put the archive's files back",
 }
 
 
 @dataclass(frozen=True)
-class Disagreement:
+class _Disagreement:
     """What does not agree, in words, and what mends it."""
 
     what: str
-    remedy: Remedy
+    remedy: _Remedy
 
 
 def archive_and_table_agree(awaited: Awaited | None = None) -> ArchiveCheck:
@@ -102,33 +102,33 @@ def _disagreeing(
     return reasons
 
 
-def _remedy(stored: Extraction, found: Sequence[Disagreement]) -> str:
+def _remedy(stored: Extraction, found: Sequence[_Disagreement]) -> str:
     remedy = max(each.remedy for each in found)
-    if remedy is Remedy.RELOAD and stored.problem_type == DayHeldBack.__name__:
+    if remedy is _Remedy.RELOAD and stored.problem_type == DayHeldBack.__name__:
         return "its re-load is held back, see `reloads_never_shrink_a_day`"
     return _IN_WORDS[remedy]
 
 
-def _in_table(stored: Extraction, rows: Counter[str | None], quarantined: int) -> Iterator[Disagreement]:
+def _in_table(stored: Extraction, rows: Counter[str | None], quarantined: int) -> Iterator[_Disagreement]:
     """How what the table and the quarantine hold differs from what was loaded."""
     if rows.total() != stored.rows:
-        yield Disagreement(f"{rows.total():,} rows are in the table and {stored.rows:,} were loaded", Remedy.RELOAD)
+        yield _Disagreement(f"{rows.total():,} rows are in the table and {stored.rows:,} were loaded", _Remedy.RELOAD)
     if strays := sum(count for file, count in rows.items() if file not in stored.file_names):
         # As many rows as were loaded look unchanged to a run that is not forced.
-        yield Disagreement(f"{strays:,} rows come from other files than were loaded", Remedy.FORCE)
+        yield _Disagreement(f"{strays:,} rows come from other files than were loaded", _Remedy.FORCE)
     if quarantined != stored.quarantined:
         counts = f"{quarantined:,} records are in meta.quarantine and {stored.quarantined:,} were set aside"
-        yield Disagreement(counts, Remedy.FORCE)
+        yield _Disagreement(counts, _Remedy.FORCE)
     # Of a record that was refused, an earlier state may be stored.
     least, most = stored.rows, stored.rows + stored.quarantined
     if stored.vendor_count is not None and not least <= stored.vendor_count <= most:
         counts = f"the vendor counts {stored.vendor_count:,}, {least:,} are stored and {stored.quarantined:,} refused"
-        yield Disagreement(counts, Remedy.REFETCH)
+        yield _Disagreement(counts, _Remedy.REFETCH)
 
 
 def _in_archive(
     stored: Extraction, manifest: Sequence[ArchivedFile], awaited: Awaited | None
-) -> Iterator[Disagreement]:
+) -> Iterator[_Disagreement]:
     """How what the archive holds differs from what was loaded."""
     loaded = frozenset(stored.file_names)
     files = [file for file in manifest if file.name in loaded]
@@ -136,20 +136,20 @@ def _in_archive(
     seen = [moment for moment in (stored.loaded_at, stored.confirmed_at) if moment]
     later = [file.name for file in files if seen and file.fetched_at > max(seen)]
     if missing := sorted(loaded - {file.name for file in files}):
-        yield Disagreement(f"it was loaded from {_named(missing)}, not in the archive any more", Remedy.REFETCH)
+        yield _Disagreement(f"it was loaded from {_named(missing)}, not in the archive any more", _Remedy.REFETCH)
     else:
         # Without a newer file a day looks unchanged to a run that is not forced.
-        remedy = Remedy.RELOAD if later else Remedy.FORCE
+        remedy = _Remedy.RELOAD if later else _Remedy.FORCE
         size = sum(file.bytes for file in files)
         if size != stored.bytes:
             was = f"its files have {size:,} bytes in the archive and had {stored.bytes:,} when they were loaded"
-            yield Disagreement(was, remedy)
+            yield _Disagreement(was, remedy)
         if {file.scope_start for file in files} != set(stored.scopes):
-            yield Disagreement("its files cover other hours than when they were loaded", remedy)
+            yield _Disagreement("its files cover other hours than when they were loaded", remedy)
     if later:
-        yield Disagreement(f"{_named(later)} fetched again after the day was loaded", Remedy.RELOAD)
+        yield _Disagreement(f"{_named(later)} fetched again after the day was loaded", _Remedy.RELOAD)
     if awaited and (news := awaited([file for file in manifest if not file.held_back], loaded)):
-        yield Disagreement(f"{_named([file.name for file in news])} of the archive not in the table", Remedy.RELOAD)
+        yield _Disagreement(f"{_named([file.name for file in news])} of the archive not in the table", _Remedy.RELOAD)
 
 
 def _manifests(

@@ -71,7 +71,8 @@ def _vanished(connection: DuckDBPyConnection, dataset: Dataset, known: Known) ->
     """Columns that are null on a day, by the share of rows that had them in the days before."""
     columns = [name for name, each in columns_of(dataset.schema).items() if each.nullable and not facts(each).derived]
     found = connection.execute(f"select distinct {PARTITION} from {dataset.sql_name}").fetchall()
-    days = sorted(day for (day,) in found)[-(_JUDGED_DAYS + _DAYS_BEFORE) :]
+    stored = (day for (day,) in found if day in known and known[day].is_stored)
+    days = sorted(stored)[-(_JUDGED_DAYS + _DAYS_BEFORE) :]
     reasons = defaultdict[date, list[str]](list)
     for place, day in list(enumerate(days))[1:][-_JUDGED_DAYS:]:
         height, empty = _empty(connection, dataset, columns, day)
@@ -144,17 +145,18 @@ def _joined(reasons: Mapping[date, Sequence[str]]) -> Reasons:
     return {day: "; ".join(each) for day, each in reasons.items()}
 
 
+_EXAMPLES = "Examples show how a value is written, not what it is: letters are `x`, digits are `9`."
 DRIFT_CHECKS = (
     Check(
         "no_unknown_fields",
-        "The vendor sent no field that the schema does not know; such fields are kept in `_extra`.",
+        f"The vendor sent no field that the schema does not know; such fields are kept in `_extra`. {_EXAMPLES}",
         dg.AssetCheckSeverity.WARN,
         _new,
     ),
     Check(
         "no_field_changed_type",
         "Every value is of the type that its column says. Where texts are read, others are null and kept in `_extra` "
-        "as *unreadable*; elsewhere their records are in `meta.quarantine`.",
+        f"as *unreadable*; elsewhere their records are in `meta.quarantine`. {_EXAMPLES}",
         dg.AssetCheckSeverity.WARN,
         _retyped,
     ),
@@ -162,7 +164,7 @@ DRIFT_CHECKS = (
         "no_field_vanished",
         f"No column is empty on one of the newest {_JUDGED_DAYS} stored days that was filled on each of the up to "
         f"{_DAYS_BEFORE} stored days before it, where {_FEWEST_ROWS} rows or more should have it by its share of those "
-        "days' rows. Columns of columns are not looked into.",
+        "days' rows. The fields of nested columns are not looked at.",
         dg.AssetCheckSeverity.WARN,
         _vanished,
     ),

@@ -66,7 +66,8 @@ h2 { font-size: 1.1rem; margin: 0 0 .75rem; }
 header p { margin: .25rem 0 1.25rem; color: #56607a; }
 section, figure { background: #fff; border: 1px solid #e1e5ee; border-radius: .5rem; padding: 1rem; margin: 0 0 1rem; }
 figcaption { font-size: 1.1rem; font-weight: 600; margin: 0 0 .75rem; }
-figure svg { width: 100%; height: auto; display: block; overflow: visible; }
+figure > div { overflow-x: auto; }
+figure svg { width: 100%; min-width: 34rem; height: auto; display: block; overflow: visible; }
 dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: 1rem; margin: 0 0 1rem; }
 dl div { background: #fff; border: 1px solid #e1e5ee; border-radius: .5rem; padding: .75rem 1rem; }
 dt { color: #56607a; font-size: .85rem; }
@@ -76,7 +77,8 @@ dd { margin: 0; font-size: 1.5rem; font-weight: 600; font-variant-numeric: tabul
 li { margin: .25rem 0; overflow-wrap: anywhere; }
 small { color: #56607a; }
 @media print { body { background: #fff; } main { max-width: none; padding: 0; }
-  section, figure, dl div { border-color: #bbb; } figure, tr { break-inside: avoid; } .wide { overflow: visible; } }
+  section, figure, dl div { border-color: #bbb; } figure, tr { break-inside: avoid; }
+  .wide, figure > div { overflow: visible; } figure svg { min-width: 0; } }
 """
 
 

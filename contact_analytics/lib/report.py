@@ -165,50 +165,48 @@ def sources_of(column: dy.Column) -> list[tuple[dg.AssetKey, str]]:
 
 
 def all_inputs_are_in(report: Report) -> dg.AutomationCondition[Any]:
-    """All inputs of a day of the last thirty are in, and one of them is new, or other than it was.
+    """All inputs of a day of the last thirty are in, and it is not made, or one of them is other than it was.
 
     A day that was loaded again without a change has the data version that it had and asks for nothing. Histories and
     the brand's files are looked at daily and ask for nothing either: a report shows who was in them when it was made.
     """
     condition = dg.AutomationCondition
-    histories = dg.AssetSelection.assets(*(each.key for each in report.used if each.history), *_file_keys(report))
-    files = dg.AssetSelection.assets(*_file_keys(report))
-    changed = condition.any_deps_match(condition.data_version_changed()).ignore(histories)
-    are_in = ~condition.any_deps_missing().ignore(files)
-    # A history that is looked at for the first time completes days without having any itself.
-    completed = are_in.newly_true() & condition.missing()
-    is_news = cast("dg.AutomationCondition[Any]", condition.newly_missing() | changed | completed)
+    files = [file.key for file in report.files]
+    histories = [each.key for each in report.used if each.history]
+    changed = condition.any_deps_match(condition.data_version_changed())
+    are_in = ~condition.any_deps_missing().ignore(dg.AssetSelection.assets(*files))
     return (
         condition.in_latest_time_window(lookback_delta=timedelta(days=WINDOW_DAYS))
-        & is_news.since_last_handled()
+        & _is_wanted(changed.ignore(dg.AssetSelection.assets(*histories, *files)))
         & are_in
-        & ~condition.any_deps_in_progress()
-        & ~condition.in_progress()
+        & _is_quiet()
     ).with_label("all_inputs_are_in")
 
 
 def any_input_has_changed() -> dg.AutomationCondition[Any]:
-    """Something of each input is stored, and one of them is other than it was, be it by a new day; or nothing is made.
+    """Something of each input is stored, and nothing is made, or one of them is other than it was, be it by a new day.
 
-    The table is made of all days, so it waits for none: for runs alone that are loading some. What has failed is tried
-    again after the next change.
+    The table is made of all days, so it waits for none.
     """
     condition = dg.AutomationCondition
     changed = condition.any_deps_match(condition.data_version_changed())
+    are_begun = condition.all_deps_match(~condition.missing())
+    return (_is_wanted(changed) & are_begun & _is_quiet()).with_label("any_input_has_changed")
+
+
+def _is_wanted(changed: dg.AutomationCondition[Any]) -> dg.AutomationCondition[Any]:
+    """Not made, or made before the last change. What has failed is tried again after the next change."""
+    condition = dg.AutomationCondition
     handled = condition.newly_requested() | condition.newly_updated() | condition.initial_evaluation()
-    # A change that one tick sees together with the table's own update came after what the table was made of.
+    # A change that one look sees together with the report's own update came after what the report was made of.
     is_news = changed.since(cast("dg.AutomationCondition[Any]", handled & ~changed))
-    is_to_make = cast("dg.AutomationCondition[Any]", condition.missing() & ~condition.execution_failed())
-    return (
-        (is_news | is_to_make)
-        & condition.all_deps_match(~condition.missing())
-        & ~condition.any_deps_in_progress()
-        & ~condition.in_progress()
-    ).with_label("any_input_has_changed")
+    return cast("dg.AutomationCondition[Any]", is_news | (condition.missing() & ~condition.execution_failed()))
 
 
-def _file_keys(report: Report) -> list[dg.AssetKey]:
-    return [file.key for file in report.files]
+def _is_quiet() -> dg.AutomationCondition[Any]:
+    """No run is at it, or at what it is made of."""
+    condition = dg.AutomationCondition
+    return cast("dg.AutomationCondition[Any]", ~condition.any_deps_in_progress() & ~condition.in_progress())
 
 
 def ratio(part: str, whole: str) -> pl.Expr:

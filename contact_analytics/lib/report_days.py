@@ -16,7 +16,7 @@ from contact_analytics.lib.dataset import PARTITION
 from contact_analytics.lib.errors import ContactAnalyticsError, DaysFailed, InputsMissing, in_our_words
 from contact_analytics.lib.extractions import prepare
 from contact_analytics.lib.page import Page, Source, rendered
-from contact_analytics.lib.report import WINDOW_DAYS, Frames, Input, Report
+from contact_analytics.lib.report import BRAND, WINDOW_DAYS, Frames, Input, Report
 from contact_analytics.lib.report_rows import checked, masked_sample, note_failure, read_inputs, shown, store
 from contact_analytics.lib.schema import literal
 from contact_analytics.lib.warehouse import WarehouseResource
@@ -96,17 +96,16 @@ class _Making:
     def make(self, day: date) -> dg.AssetMaterialization:
         """Store a day and write its page. Raises `InputsMissing` before anything is changed."""
         report, run_id = self.report, self.context.run.run_id
+        brand = {file.name: self.brand_files.read(file) for file in report.files}
+        # In one turn, so that no input changes between what is read of it and what is stored.
         with self.warehouse.get_connection() as connection:
             sources = _sources(connection, report, day)
-            frames = read_inputs(connection, report, day)
-        for file in report.files:
-            frames[file.name] = self.brand_files.read(file)
-            sources.append(Source(str(file.key.to_user_string()), f"{frames[file.name].height:,} rows"))
-        made = checked(report, self.compute(day, frames), run_id)
-        with self.warehouse.get_connection() as connection:
+            frames = read_inputs(connection, report, day) | brand
+            made = checked(report, self.compute(day, frames), run_id)
             store(connection, report, day, made)
             month = _month(connection, report, day)
             first_rows = masked_sample(connection, report, day)
+        sources += [Source(f"{BRAND}/{name}", f"{rows.height:,} rows") for name, rows in brand.items()]
         page = self.paint(made.rows, month)
         page = replace(page, remarks=[*page.remarks, *_to_come(sources)])
         text = rendered(
@@ -159,7 +158,7 @@ def _states(connection: DuckDBPyConnection, of: Input, day: date) -> Sequence[tu
 def _to_come(sources: Sequence[Source]) -> list[str]:
     """What a later day's files may still bring."""
     return [
-        f"{each.name} is not in yet: sessions that went on past midnight are in it. This page is made again then."
+        f"{each.name} is not in yet: what went on past midnight is in it. This page is made again then."
         for each in sources
         if each.state == _TO_COME
     ]

@@ -1,6 +1,7 @@
 """How a run makes a report without partitions: the whole table anew, and its page."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -18,27 +19,31 @@ from contact_analytics.lib.report_rows import checked, masked_sample, note_failu
 from contact_analytics.lib.standing import forget_failures
 from contact_analytics.lib.warehouse import WarehouseResource, transaction
 
-Compute = Callable[[Frames], pl.DataFrame]
-Paint = Callable[[pl.DataFrame], Page]
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a report is made: its rows from the frames of its inputs, its page, and the counts that Dagster plots."""
+
+    compute: Callable[[Frames], pl.DataFrame]
+    paint: Callable[[pl.DataFrame], Page]
+    measure: Callable[[pl.DataFrame], Mapping[str, int]]
 
 
 def make_unpartitioned_report(
     context: dg.AssetExecutionContext,
     report: UnpartitionedReport,
-    compute: Compute,
-    paint: Paint,
+    recipe: Recipe,
     warehouse: WarehouseResource,
     pages: PagesResource,
 ) -> dg.MaterializeResult[Any]:
     """The body of the report's asset: its rows in place of all before, and the page of today.
 
-    `compute` makes the rows from the frames of the inputs, `paint` the page. Raises `InputsMissing` before anything is
-    changed if nothing is stored of an input.
+    Raises `InputsMissing` before anything is changed if nothing is stored of an input.
     """
     today = datetime.now(UTC).date()
     try:
         with in_our_words(report.table):
-            return _made(context.run.run_id, today, report, compute, paint, warehouse, pages)
+            return _made(context.run.run_id, today, report, recipe, warehouse, pages)
     except ContactAnalyticsError as error:
         note_failure(context, warehouse, report, today, error)
         raise
@@ -48,26 +53,28 @@ def _made(
     run_id: str,
     today: date,
     report: UnpartitionedReport,
-    compute: Compute,
-    paint: Paint,
+    recipe: Recipe,
     warehouse: WarehouseResource,
     pages: PagesResource,
 ) -> dg.MaterializeResult[Any]:
+    # In one turn, so that no input changes between what is read of it and what is stored.
     with warehouse.get_connection() as connection:
         sources = _sources(connection, report, today)
-        frames = read_inputs(connection, report, today)
-    made = checked(report, compute(frames), run_id)
-    with warehouse.get_connection() as connection:
+        made = checked(report, recipe.compute(read_inputs(connection, report, today)), run_id)
         store(connection, report, today, made)
         with transaction(connection):
             forget_failures(connection, report)
         first_rows = masked_sample(connection, report, today)
-    page = paint(made.rows)
+    page = recipe.paint(made.rows)
     text = rendered(
         report.title, today, page, grain=report.grain, rules=report.counted, sources=sources, made_at=made.at
     )
-    path = pages.write(today, report.name, text)
-    metadata = {"dagster/row_count": made.rows.height, **shown(report, page, path, sources), "sample": first_rows}
+    metadata = {
+        "dagster/row_count": made.rows.height,
+        **recipe.measure(made.rows),
+        **shown(report, page, pages.write(today, report.name, text), sources),
+        "sample": first_rows,
+    }
     return dg.MaterializeResult(asset_key=report.key, metadata=metadata, data_version=dg.DataVersion(made.digest))
 
 

@@ -31,13 +31,17 @@ RULES = (EMAIL, EMPLOYEE_ID, LOGIN, SEGMENT, NAME)
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _USER_TYPES = {0: "system", 1: "human", 2: "bot"}
 _RECORDINGS, _WORKFLOWS = "nice_cxone.recording_interaction_metadata", "nice_cxone.qm_workflows"
-# Both agents of a segment.
-_LEGS = " union all ".join(
-    f"select agent_{leg}_acd_id as id, agent_{leg}_name as name, agent_{leg}_team as team_name, partition_date, "
-    f"start_date, segment_id, {leg} as leg from {_RECORDINGS} where trim(agent_{leg}_acd_id) <> ''"
-    for leg in (1, 2)
-)
 _SAID = "lower(nfc_normalize(regexp_replace(trim(name), '\\s+', ' ', 'g')))"
+
+
+def _legs(condition: str) -> str:
+    """Both agents of each segment of which a condition holds."""
+    return " union all ".join(
+        f"select agent_{leg}_acd_id as id, agent_{leg}_name as name, agent_{leg}_team as team_name, partition_date, "
+        f"start_date, segment_id from {_RECORDINGS} where trim(agent_{leg}_acd_id) <> '' and {condition}"
+        for leg in (1, 2)
+    )
+
 
 USERS = Input(
     "liveperson.users",
@@ -67,8 +71,13 @@ EVALUATED_AGENTS = Input(
 )
 RECORDED_AGENTS = Input(
     _RECORDINGS,
-    f"select distinct on (id) id, name, team_name, partition_date as last_seen from ({_LEGS}) "
-    "order by id, partition_date desc, start_date desc, segment_id desc, leg",
+    f"""
+    with spans as (
+        select id, name, team_name, max(partition_date) as last_seen, max(start_date) as latest
+        from ({_legs("true")}) group by all
+    )
+    select distinct on (id) id, name, team_name, last_seen from spans order by id, latest desc, name, team_name
+    """,
     {**dict.fromkeys(("id", "name", "team_name"), pl.String), "last_seen": pl.Date},
 )
 # Of the agents of an evaluated segment, the one with the evaluated agent's name, if no other has it.
@@ -79,8 +88,8 @@ EVALUATED_SEGMENTS = Input(
         select segment_id, agent_id, concat_ws(' ', agent_first_name, agent_last_name) as name
         from {_WORKFLOWS} where trim(agent_id) <> ''
     ), evaluated as (select distinct segment_id, agent_id, {_SAID} as name from named), talked as (
-        select segment_id, {_SAID} as name, min(id) as acd_id from ({_LEGS})
-        where segment_id in (select segment_id from evaluated) group by all having count(distinct id) = 1
+        select segment_id, {_SAID} as name, min(id) as acd_id
+        from ({_legs(f"segment_id in (select segment_id from {_WORKFLOWS})")}) group by all having min(id) = max(id)
     )
     select distinct agent_id, acd_id from evaluated join talked using (segment_id, name) where name <> ''
     """,

@@ -15,7 +15,7 @@ from contact_analytics.lib.record_linkage import Entry, Link, Person, persons
 from contact_analytics.lib.report import Frames, UnpartitionedReport
 from contact_analytics.lib.report_days import PagesResource
 from contact_analytics.lib.schema import field, many, record
-from contact_analytics.lib.unpartitioned_report import make_unpartitioned_report
+from contact_analytics.lib.unpartitioned_report import Recipe, make_unpartitioned_report
 from contact_analytics.lib.warehouse import WarehouseResource
 from contact_analytics.reports.agent_identities import (
     EVALUATED_AGENTS,
@@ -161,7 +161,7 @@ REPORT = UnpartitionedReport(
 def agents(
     context: dg.AssetExecutionContext, warehouse: WarehouseResource, pages: PagesResource
 ) -> dg.MaterializeResult[Any]:
-    return make_unpartitioned_report(context, REPORT, compute, paint, warehouse, pages)
+    return make_unpartitioned_report(context, REPORT, Recipe(compute, paint, measure), warehouse, pages)
 
 
 def compute(frames: Frames) -> pl.DataFrame:
@@ -171,6 +171,15 @@ def compute(frames: Frames) -> pl.DataFrame:
     rows = [_row(person, [known[entry] for entry in person.entries]) for person in found]
     schema = {name: column.dtype for name, column in Agents.columns().items()}
     return pl.DataFrame(rows, schema=schema).sort("agent_key")
+
+
+def measure(rows: pl.DataFrame) -> dict[str, int]:
+    """How many links each rule has made, and how many ids of each kind are with no other vendor's."""
+    rules = rows.explode("links")["links"].struct.field("rule")
+    alone = rows.filter(pl.col("vendors") == 1)
+    return {f"links_{rule.name.replace(' ', '_')}": int((rules == rule.name).sum()) for rule in RULES} | {
+        f"unmatched_{name}": alone[name].count() for name in SYSTEMS
+    }
 
 
 def key_of(entry: Entry) -> str:

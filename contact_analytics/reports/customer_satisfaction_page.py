@@ -37,7 +37,7 @@ def paint(rows: pl.DataFrame, month: pl.DataFrame) -> Page:
             "Surveys shown": f"{rows['surveys_shown'].sum():,}",
             "Response rate": percent(response_rate),
             "CSAT": percent(csat),
-            "Average rating, 1 to 5": decimal(average),
+            "Rating, 1 to 5": decimal(average),
             "NPS, -100 to 100": decimal(nps, 0),
         },
         figures=[

@@ -37,7 +37,7 @@ def test_a_faulty_record_goes_to_quarantine_and_the_rest_loads(place: Place, kin
     assert run.metadata(DAY)["quarantined"] == 1
     assert not run.checks["nothing_is_quarantined"].passed
     assert run.checks["nothing_is_quarantined"].severity is dg.AssetCheckSeverity.WARN
-    assert run.checks["rows_come_from_the_days_files"].passed
+    assert run.checks["archive_and_table_agree"].passed
     again = place.materialize("engagement", DAY, refetch=True)
     assert again.checks["nothing_is_quarantined"].passed
     assert not place.select("select * from meta.quarantine")

@@ -5,10 +5,12 @@ from datetime import date
 from random import Random
 from typing import Any
 
+import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contact_analytics.lib.report import Input
 from contact_analytics.reports.agent_identities import (
     EVALUATED_AGENTS,
     EVALUATED_SEGMENTS,
@@ -162,6 +164,60 @@ def test_a_key_outlives_a_match() -> None:
 def test_without_agents_there_are_no_rows() -> None:
     """A company that has none of the tables."""
     assert found() == []
+
+
+_WORKFLOWS = """
+    select * from (values
+        ('w1', 'q1', 'Ann', 'Bo', 'Old', date '2026-01-01', timestamptz '2026-01-01 08:00:00+00', 's1'),
+        ('w2', 'q1', 'Ann', 'Bo-Ek', 'New', date '2026-01-02', timestamptz '2026-01-02 08:00:00+00', 's2'),
+        ('w3', 'q2', ' ANN', 'bo ', null, date '2026-01-02', timestamptz '2026-01-02 08:00:00+00', 's2'),
+        ('w4', 'q2', 'Ann', 'Bo', null, date '2026-01-02', timestamptz '2026-01-02 09:00:00+00', 's3'),
+        ('w5', 'q3', null, null, 'T', date '2026-01-02', timestamptz '2026-01-02 09:00:00+00', 's4'),
+        ('w6', ' ', 'Ann', 'Bo', 'T', date '2026-01-02', timestamptz '2026-01-02 09:00:00+00', 's1'),
+        ('w7', null, 'Ann', 'Bo', 'T', date '2026-01-02', timestamptz '2026-01-02 09:00:00+00', 's1')
+    ) as w (workflow_id, agent_id, agent_first_name, agent_last_name, team_name, partition_date, dated_at, segment_id)
+"""
+_RECORDINGS = """
+    select *, date '2026-01-01' + number as partition_date, timestamptz '2026-01-01' + to_days(number) as start_date
+    from (values
+        (1, 's1', '11', 'ann bo', 'Old', '12', 'Cy Do', 'T'),
+        (2, 's2', '13', 'Cy Do', 'T', '11', 'Ann  Bo', 'New'),
+        (3, 's3', '11', 'Ann Bo', 'New', '14', 'Ann Bo', 'T'),
+        (4, 's4', '15', '', 'T', ' ', null, null),
+        (5, 's9', '11', 'Ann Bo-Ek', 'Newest', null, null, null)
+    ) as r (number, segment_id, agent_1_acd_id, agent_1_name, agent_1_team, agent_2_acd_id, agent_2_name, agent_2_team)
+"""
+
+
+def asked(of: Input) -> list[tuple[Any, ...]]:
+    """What a query reads of the tables above."""
+    with duckdb.connect() as connection:
+        connection.execute("set timezone = 'UTC'; create schema nice_cxone")
+        connection.execute(f"create table {EVALUATED_AGENTS.table} as {_WORKFLOWS}")
+        connection.execute(f"create table {RECORDED_AGENTS.table} as {_RECORDINGS}")
+        return sorted(connection.execute(of.query).pl().select(list(of.columns)).rows())
+
+
+def test_agents_of_cxone_are_known_by_their_newest_name_and_team() -> None:
+    """Of evaluations and of both agents of a recording; a blank is no id."""
+    jan = [date(2026, 1, day) for day in range(1, 7)]
+    assert asked(EVALUATED_AGENTS) == [
+        ("q1", "Ann Bo-Ek", "New", jan[1]),
+        ("q2", "Ann Bo", None, jan[1]),
+        ("q3", "", "T", jan[1]),
+    ]
+    assert asked(RECORDED_AGENTS) == [
+        ("11", "Ann Bo-Ek", "Newest", jan[5]),
+        ("12", "Cy Do", "T", jan[1]),
+        ("13", "Cy Do", "T", jan[2]),
+        ("14", "Ann Bo", "T", jan[3]),
+        ("15", "", "T", jan[4]),
+    ]
+
+
+def test_an_evaluated_segment_tells_who_an_agent_is_by_the_name() -> None:
+    """s1 says that q1 is 11, s2 that q2 is; in s3 two agents have the name, and in s4 nobody has one."""
+    assert asked(EVALUATED_SEGMENTS) == [("q1", "11"), ("q2", "11")]
 
 
 _TEXTS = st.sampled_from([None, "", "a@x.org", "b@x.org", "Ann Bo", "Cy Do", "7", "8"])

@@ -14,10 +14,10 @@ from contact_analytics.khoros_care import agents as khoros_agents
 from contact_analytics.lib.asset_options import dimension_table, unpartitioned_report
 from contact_analytics.lib.report import UnpartitionedReport
 from contact_analytics.lib.report_days import PagesResource
-from contact_analytics.lib.unpartitioned_report import make_unpartitioned_report
+from contact_analytics.lib.unpartitioned_report import Recipe, make_unpartitioned_report
 from contact_analytics.lib.warehouse import WarehouseResource
 from contact_analytics.reports.agent_identities import RULES, SYSTEMS
-from contact_analytics.reports.agents import REPORT, agents, compute
+from contact_analytics.reports.agents import REPORT, agents, compute, measure
 from contact_analytics.reports.agents_page import paint
 from contact_analytics.sandbox.khoros_care import KhorosCare
 from contact_analytics.sandbox.liveperson_account_config import LivePersonAccountConfig
@@ -50,7 +50,7 @@ def asset_over(report: UnpartitionedReport) -> dg.AssetsDefinition:
     def another(
         context: dg.AssetExecutionContext, warehouse: WarehouseResource, pages: PagesResource
     ) -> dg.MaterializeResult[Any]:
-        return make_unpartitioned_report(context, report, compute, paint, warehouse, pages)
+        return make_unpartitioned_report(context, report, Recipe(compute, paint, measure), warehouse, pages)
 
     return another
 
@@ -159,6 +159,15 @@ def test_the_persons_of_a_company_are_those_of_sql(company: tuple[Path, dg.Dagst
     assert select(folder, "from reports.agents_candidates")
 
 
+def test_links_that_are_sure_are_right(company: tuple[Path, dg.DagsterInstance]) -> None:
+    """At every vendor of the sandbox's, ids end with the person's number: no link of 0.9 or more joins two."""
+    folder, instance = company
+    assert made(agents, folder, instance).ok
+    links = select(folder, "select id, other_id from reports.agents_links where confidence >= 0.9")
+    assert len(links) > 20
+    assert all(str(link["id"])[-3:] == str(link["other_id"])[-3:] for link in links)
+
+
 def test_the_ui_shows_counts_a_page_and_no_name(company: tuple[Path, dg.DagsterInstance]) -> None:
     """Rows, lineage, page and a sample without personal data; the table replaces the one before."""
     folder, instance = company
@@ -171,6 +180,13 @@ def test_the_ui_shows_counts_a_page_and_no_name(company: tuple[Path, dg.DagsterI
     assert metadata["dagster/row_count"] == count["rows"] == count["keys"]
     assert f"**{count['rows']}**" in metadata["headline"]
     assert Path(str(metadata["page"])).exists()
+    [alone] = select(
+        folder,
+        "select (select count(liveperson_user_id) from reports.agents where vendors = 1) as users, "
+        "(select count(*) from reports.agents_links where rule = 'same e-mail') as links",
+    )
+    assert metadata["unmatched_liveperson_user_id"] == alone["users"] > 0
+    assert metadata["links_same_e-mail"] == alone["links"] > 0
     assert all(record.data["name"] in ("•••", "null") for record in metadata["sample"].records)
     assert _version(first) == _version(again)
     [stored] = select(folder, "select rows, state, problem from meta.extractions where dataset = 'reports.agents'")
@@ -245,8 +261,10 @@ def test_the_page_needs_nothing_and_shows_who_is_in_doubt(company: tuple[Path, d
     assert "<script>alert(1)</script> & Co" in page.words
 
 
-def test_a_page_without_anybody(tmp_path: Path) -> None:
+def test_a_page_without_anybody() -> None:
     """It says zero."""
-    page = paint(pl.DataFrame(schema={name: column.dtype for name, column in REPORT.schema.columns().items()}))
+    nobody = pl.DataFrame(schema={name: column.dtype for name, column in REPORT.schema.columns().items()})
+    page = paint(nobody)
     assert {*page.headline.values()} == {"0"}
+    assert {*measure(nobody).values()} == {0}
     assert not page.remarks

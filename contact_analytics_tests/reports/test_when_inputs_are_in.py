@@ -108,6 +108,33 @@ def test_a_day_is_made_again_when_an_input_has_changed(report: Report, instance:
 
 
 @DAILY
+def test_what_was_loaded_before_the_sensor_was_on_is_made(report: Report, instance: dg.DagsterInstance) -> None:
+    """At its first look: the days that are complete, and none that is made already."""
+    daemon = Daemon(report, instance)
+    days = [ago(back) for back in reversed(range(5))]
+    daemon.load(*days)
+    daemon.note(report.key, str(days[1]), "made")
+    assert daemon.tick() | daemon.tick() == set(map(str, days)) - {str(days[1])}
+    assert not daemon.tick()
+
+
+@DAILY
+def test_a_change_that_comes_with_the_reports_own_update_is_not_lost(
+    report: Report, instance: dg.DagsterInstance
+) -> None:
+    """Both between two looks: what changed may have come after the report was made of it."""
+    daemon = Daemon(report, instance)
+    daemon.load(*(ago(back) for back in reversed(range(5))))
+    daemon.tick()
+    daemon.tick()
+    changed = next(each for each in report.used if not each.history)
+    daemon.note(changed.key, str(ago(2)), "2")
+    daemon.note(report.key, str(ago(2)), "made of the one before")
+    assert str(ago(2)) in daemon.tick()
+    assert not daemon.tick()
+
+
+@DAILY
 def test_the_daily_course(report: Report, instance: dg.DagsterInstance) -> None:
     """Each morning's day is made, and the day before again where the new one's files may hold some of it."""
     daemon = Daemon(report, instance)
