@@ -18,6 +18,15 @@ from contact_analytics_tests.fakes import MessagingPlace, Place, Wire
 hypothesis.settings.register_profile("unhurried", hypothesis.settings.default, deadline=None)
 hypothesis.settings.load_profile("unhurried")
 
+# Files whose tests wait for other processes: they begin first, and the others compute meanwhile.
+_WAITING = ("test_daemon.py", "test_ui.py", "test_recovery.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put what takes long by the clock in front."""
+    items.sort(key=lambda item: _WAITING.index(item.path.name) if item.path.name in _WAITING else len(_WAITING))
+
+
 App = Callable[[httpx.Request], httpx.Response]
 
 

@@ -98,7 +98,11 @@ class Place:
 
     @property
     def warehouse(self) -> WarehouseResource:
-        return WarehouseResource(database=str(self.folder / "warehouse.duckdb"), wait_seconds=0.3)
+        return WarehouseResource(
+            database=str(self.folder / "warehouse.duckdb"),
+            wait_seconds=0.3,
+            connection_config={"default_block_size": "16384"},
+        )
 
     @property
     def archive(self) -> ArchiveResource:

@@ -27,7 +27,7 @@ def bars(
     alt, titles = _altair(), titles or {}
     categories = frame[category].unique(maintain_order=True).to_list()
     encoded: dict[str, Any] = {
-        "x": alt.X(f"{value}:Q", title=titles.get(value, value), stack="zero"),
+        "x": alt.X(f"{value}:Q", title=titles.get(value, value), stack="zero", axis=alt.Axis(tickCount=8)),
         "y": alt.Y(f"{category}:N", title=titles.get(category), sort=categories, axis=alt.Axis(labelLimit=220)),
     }
     if colour:

@@ -131,11 +131,14 @@ def test_rows_that_someone_deleted_come_back(place: Place) -> None:
 @pytest.mark.parametrize("name", ["engagement", "web_session", "agent_activity"])
 def test_the_same_session_twice_is_one_row(place: Place, name: str, kind: str) -> None:
     """The vendor repeats sessions within a file and across files."""
-    second = place.app.files(name, DAY)[1]
+    # A quiet day has one file.
+    day, second = next(
+        (day, files[1]) for day in map(days_ago, range(3, 25)) if len(files := place.app.files(name, day)) > 1
+    )
     place.app.faults.append(Fault(second.href_name, kind))
-    run = place.materialize(name, DAY)
+    run = place.materialize(name, day)
     assert not place.app.faults
-    place.assert_true(name, DAY)
+    place.assert_true(name, day)
     assert run.checks["primary_key_is_unique"].passed
 
 
@@ -196,20 +199,15 @@ def test_the_ui_shows_the_facts_of_each_day(place: Place) -> None:
 
 
 def test_freshness_is_evaluated_by_the_run_that_loads(place: Place) -> None:
-    """The newest due day and the days behind it turn the check green in the same run; earlier ones are named."""
+    """The newest due day turns the check green in the same run, an older one does not; what is missing is named."""
     early = place.materialize("survey", days_ago(5))
     assert not early.checks["newest_due_day_is_in"].passed
-    late = place.materialize("survey", days_ago(2), days_ago(1)).checks["newest_due_day_is_in"]
-    assert not late.passed
-    gaps = late.metadata["gaps"].value
-    assert isinstance(gaps, list)
-    assert set(gaps) >= {str(days_ago(4)), str(days_ago(3))}
-    fresh = place.materialize("survey", days_ago(4), days_ago(3)).checks["newest_due_day_is_in"]
+    fresh = place.materialize("survey", days_ago(2), days_ago(1)).checks["newest_due_day_is_in"]
     assert fresh.passed
     missing = fresh.metadata["missing_days"].value
     assert isinstance(missing, list)
-    assert str(days_ago(6)) in missing
-    assert str(days_ago(5)) not in missing
+    assert set(missing) >= {str(days_ago(back)) for back in (6, 4, 3)}
+    assert not set(missing) & {str(days_ago(back)) for back in (5, 2, 1)}
 
 
 def test_a_table_of_an_older_schema_grows(place: Place) -> None:

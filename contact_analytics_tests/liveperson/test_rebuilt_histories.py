@@ -194,11 +194,11 @@ def test_rows_that_somebody_added_are_told(account: Account, changed: str, told_
 class CountedWarehouse(WarehouseResource):
     """A warehouse that counts how often it is opened."""
 
-    opened: ClassVar[list[str]] = []
+    connections: ClassVar[list[str]] = []
 
     @contextmanager
     def get_connection(self) -> Generator[DuckDBPyConnection]:
-        self.opened.append(self.database)
+        self.connections.append(self.database)
         with super().get_connection() as connection:
             yield connection
 
@@ -206,10 +206,10 @@ class CountedWarehouse(WarehouseResource):
 def test_an_unchanged_run_opens_the_warehouse_twice(account: Account) -> None:
     """Before the vendor is asked, and after: nobody waits for the vendor with it."""
     account.run()
-    CountedWarehouse.opened.clear()
+    CountedWarehouse.connections.clear()
     warehouse = CountedWarehouse(database=account.warehouse.database)
     assert told(account.run(resources={"warehouse": warehouse}))["state"] == "unchanged"
-    assert len(CountedWarehouse.opened) == 2
+    assert len(CountedWarehouse.connections) == 2
 
 
 def test_a_column_that_is_added_later_loses_no_history(account: Account) -> None:

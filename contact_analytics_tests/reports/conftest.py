@@ -10,7 +10,7 @@ from contact_analytics_tests.reports.contact_places import Contacts
 
 @pytest.fixture(scope="session")
 def contacts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Contacts]:
-    """Ten days of contacts and surveys of every vendor; nobody changes the vendors' tables."""
+    """Days of contacts and surveys of every vendor; nobody changes the vendors' tables."""
     with dg.DagsterInstance.ephemeral() as instance:
         filled = Contacts(tmp_path_factory.mktemp("contacts"), instance)
         filled.fill()

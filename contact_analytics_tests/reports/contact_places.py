@@ -15,18 +15,17 @@ from contact_analytics.sandbox.khoros_care import KhorosCare
 from contact_analytics.sandbox.liveperson_data_access import LivePersonDataAccess
 from contact_analytics.sandbox.liveperson_messaging import LivePersonMessaging
 from contact_analytics_tests.export_places import CxonePlace, KhorosPlace
-from contact_analytics_tests.fakes import MessagingPlace, Place, days_ago
+from contact_analytics_tests.fakes import MessagingPlace, Place
 from contact_analytics_tests.histories import Account
+from contact_analytics_tests.reports.places import FIRST, LAST
 
-FIRST, LAST = days_ago(12), days_ago(3)
-DAYS = [FIRST + timedelta(days=number) for number in range((LAST - FIRST).days + 1)]
 # Of which conversations are not loaded, and all else is.
 HALF_LOADED = LAST + timedelta(days=1)
 
 
 @dataclass
 class Contacts:
-    """A folder whose warehouse holds ten days of all that begins with a customer."""
+    """A folder whose warehouse holds some days of all that begins with a customer."""
 
     folder: Path
     instance: dg.DagsterInstance

@@ -1,9 +1,10 @@
 """What tests of reports run them in: a warehouse that the tables' own assets have filled, and a reader of pages."""
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,13 @@ from contact_analytics.lib.report import Report
 from contact_analytics.lib.report_days import Compute, PagesResource, Paint, make_report
 from contact_analytics.lib.warehouse import WarehouseResource
 from contact_analytics.settings import PARTITIONS
-from contact_analytics_tests.fakes import Materialized
+from contact_analytics_tests.fakes import Materialized, days_ago
 
+# How many days of reports are computed a second time in SQL: a month where it is asked for, which takes minutes.
+LENGTH = int(os.environ.get("CONTACT_ANALYTICS_TESTED_DAYS") or 6)
+LAST = days_ago(3)
+FIRST = LAST - timedelta(days=LENGTH - 1)
+DAYS = [FIRST + timedelta(days=number) for number in range(LENGTH)]
 _QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
 # What a page may name without asking anybody for it.
 _NAMESPACES = ("http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink", "http://www.w3.org/1999/xhtml")

@@ -1,4 +1,4 @@
-"""Customer satisfaction: which answers count for what, worked out by hand, and a second time in SQL over ten days."""
+"""Customer satisfaction: which answers count for what, worked out by hand, and a second time in SQL over days."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -17,16 +17,13 @@ from contact_analytics.reports.customer_satisfaction import REPORT, compute, cus
 from contact_analytics.reports.customer_satisfaction_page import paint
 from contact_analytics_tests.fakes import Materialized
 from contact_analytics_tests.reports.contact_places import (
-    DAYS,
-    FIRST,
     HALF_LOADED,
-    LAST,
     Contacts,
     at,
     frames_of,
     queried,
 )
-from contact_analytics_tests.reports.places import ReadPage, make, report_asset, select
+from contact_analytics_tests.reports.places import DAYS, FIRST, LAST, ReadPage, make, report_asset, select
 
 DAY = date(2026, 3, 10)
 BEFORE, AFTER = DAY - timedelta(days=1), DAY + timedelta(days=1)

@@ -17,10 +17,9 @@ from contact_analytics.reports.order_value_by_segment_page import paint
 from contact_analytics.sandbox.brand_files import write_brand_files
 from contact_analytics.sandbox.liveperson_data_access import LivePersonDataAccess
 from contact_analytics_tests.fakes import TODAY, Materialized, Place, days_ago
-from contact_analytics_tests.reports.places import ReadPage, make, report_asset
+from contact_analytics_tests.reports.places import FIRST, LAST, ReadPage, make, report_asset
 
 [MEMBERSHIP] = REPORT.files
-FIRST, LAST = days_ago(12), days_ago(3)
 
 
 @dataclass
