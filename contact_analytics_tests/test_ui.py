@@ -8,7 +8,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,35 +17,47 @@ from typing import Any
 import httpx
 import pytest
 
+from contact_analytics.sandbox.brand_files import write_brand_files
 from contact_analytics.sandbox.serve import environment, running
+from contact_analytics_tests.pictures import CHROMIUM, REPORT, opened, take_report, take_ui
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 ROOT = Path(__file__).parents[1]
-DAYS = 30
+DAYS, SCALE = 30, 0.05
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (Debian: apt-get install chromium)")
 
 
+@dataclass(frozen=True)
+class Ui:
+    """Dagster's UI by its URL, and the environment that it runs in."""
+
+    url: str
+    variables: Mapping[str, str]
+
+
 @pytest.fixture
-def ui(tmp_path: Path) -> Iterator[str]:
-    """`dagster dev` over an empty warehouse and a small sandbox, by its URL; its thirty days are within retention."""
+def ui(tmp_path: Path) -> Iterator[Ui]:
+    """`dagster dev` over an empty warehouse and a small sandbox; its thirty days are within retention."""
     home = tmp_path / "dagster"
     home.mkdir()
     shutil.copyfile(ROOT / "deploy" / "dagster.yaml", home / "dagster.yaml")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    with running(scale=0.05) as url:
+    with running(scale=SCALE) as url:
         settings = {
             "DAGSTER_HOME": str(home),
             "CONTACT_ANALYTICS_WAREHOUSE": str(tmp_path / "warehouse.duckdb"),
             "CONTACT_ANALYTICS_ARCHIVE": str(tmp_path / "archive"),
+            "CONTACT_ANALYTICS_REPORTS": str(tmp_path / "reports"),
             "CONTACT_ANALYTICS_START_DATE": str(datetime.now(UTC).date() - timedelta(days=DAYS)),
+            **environment(url),
+            **write_brand_files(tmp_path / "brand", datetime.now(UTC).date(), SCALE),
         }
         server = subprocess.Popen(
             [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)],
             cwd=ROOT,
-            env=os.environ | environment(url) | settings,
+            env=os.environ | settings,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
@@ -52,7 +65,7 @@ def ui(tmp_path: Path) -> Iterator[str]:
         base = f"http://127.0.0.1:{port}"
         try:
             _until(lambda: _answers(base), 90, "the UI did not start")
-            yield base
+            yield Ui(base, os.environ | settings)
         finally:
             server.send_signal(signal.SIGINT)
             try:
@@ -62,23 +75,21 @@ def ui(tmp_path: Path) -> Iterator[str]:
                 server.wait()
 
 
-def test_a_month_is_backfilled_from_the_ui_in_one_run(ui: str) -> None:
-    """Materialize, All, Launch: one run stores thirty days, and the pages show what came."""
-    from playwright.sync_api import sync_playwright
+def test_a_month_is_backfilled_from_the_ui_in_one_run(ui: Ui, tmp_path: Path) -> None:
+    """Materialize, All, Launch: one run stores thirty days, and the pages show what came.
 
-    asset = f"{ui}/assets/liveperson/survey"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"],
-        )
-        page = browser.new_page(viewport={"width": 1440, "height": 1000})
+    When the tables that a report reads are in, it is made by itself; its page in the UI, the graph that it is in, the
+    clock's picture and its own page show what they should.
+    """
+    asset = f"{ui.url}/assets/liveperson/survey"
+    with opened() as page:
         page.goto(f"{asset}?view=partitions")
         page.get_by_role("button", name="Materialize").first.click()
         dialog = page.get_by_role("dialog")
         dialog.get_by_role("button", name="All", exact=True).first.click()
         dialog.get_by_role("button", name="Launch").last.click()
-        _until(lambda: _materialized(ui) == DAYS, 150, "the backfill did not finish")
+        _until(lambda: _materialized(ui, "liveperson", "survey") == DAYS, 150, "the backfill did not finish")
+        assert [run["status"] for run in _runs(ui)] == ["SUCCESS"]
         page.goto(f"{asset}?view=partitions")
         page.get_by_text(f"Materialized ({DAYS})").wait_for(timeout=20_000)
         newest = str(datetime.now(UTC).date() - timedelta(days=1))
@@ -87,24 +98,40 @@ def test_a_month_is_backfilled_from_the_ui_in_one_run(ui: str) -> None:
             page.get_by_text(shown, exact=True).first.wait_for(timeout=20_000)
         page.goto(f"{asset}?view=checks")
         page.get_by_text("primary_key_is_unique").first.wait_for(timeout=20_000)
-        browser.close()
-    assert [run["status"] for run in _runs(ui)] == ["SUCCESS"]
+
+        _launch(ui, "liveperson/agent_activity", newest)
+        _launch(ui, "liveperson/agent_groups")
+        _launch(ui, "meta/retention_clock")
+        _until(lambda: _materialized(ui, "reports", REPORT) == 1, 150, "the report was not made")
+        take_ui(page, ui.url, tmp_path)
+    with opened(width=390, height=844) as page:
+        take_report(page, tmp_path / "reports" / newest / f"{REPORT}.html", tmp_path)
+    assert all((tmp_path / f"{name}.png").stat().st_size > 20_000 for name in ("graph", "report_asset", "report"))
 
 
-def _runs(ui: str) -> list[dict[str, Any]]:
+def _launch(ui: Ui, key: str, day: str = "") -> None:
+    """What a user launches from a shell, which the daemon sees as well."""
+    command = [sys.executable, "-m", "dagster", "asset", "materialize", "-m", "contact_analytics.definitions"]
+    command += ["--select", f'key:"{key}"', *(["--partition", day] if day else [])]
+    done = subprocess.run(command, cwd=ROOT, env=ui.variables, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def _runs(ui: Ui) -> list[dict[str, Any]]:
     answer = _ask(ui, "{ runsOrError { ... on Runs { results { runId status } } } }")
     return answer["runsOrError"]["results"]
 
 
-def _materialized(ui: str) -> int:
-    query = """{ assetNodeOrError(assetKey: {path: ["liveperson", "survey"]}) {
-        ... on AssetNode { partitionStats { numMaterialized } } } }"""
+def _materialized(ui: Ui, *key: str) -> int:
+    """How many days of an asset are materialized when a run has ended."""
+    query = f"""{{ assetNodeOrError(assetKey: {{path: {json.dumps(key)}}}) {{
+        ... on AssetNode {{ partitionStats {{ numMaterialized }} }} }} }}"""
     done = [run for run in _runs(ui) if run["status"] in ("SUCCESS", "FAILURE")]
     return _ask(ui, query)["assetNodeOrError"]["partitionStats"]["numMaterialized"] if done else 0
 
 
-def _ask(ui: str, query: str) -> dict[str, Any]:
-    answer = httpx.post(f"{ui}/graphql", json={"query": query}, timeout=30).json()
+def _ask(ui: Ui, query: str) -> dict[str, Any]:
+    answer = httpx.post(f"{ui.url}/graphql", json={"query": query}, timeout=30).json()
     assert "errors" not in answer, json.dumps(answer["errors"])
     return answer["data"]
 
