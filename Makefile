@@ -4,8 +4,8 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(
 	$(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $(name))))
 BIN := .venv/bin
 INSTALLED := .venv/installed
-# Beta features warn; those that are used on purpose are named here and in pyproject.toml, which says why.
-WARNINGS := -W error -W 'ignore:Parameter `backfill_policy` of' -W 'ignore:Parameter `allow_nonexistent_upstream_partitions` of'
+# Beta features warn; the one that is used on purpose is named here and in pyproject.toml, which says why.
+WARNINGS := -W error -W 'ignore:Parameter `backfill_policy` of'
 
 .DEFAULT_GOAL := help
 .PHONY: help demo ui test check format dictionary bench clean

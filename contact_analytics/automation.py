@@ -5,8 +5,8 @@ from typing import Any
 
 import dagster as dg
 
-from contact_analytics.endangered_days import RANGE_END, RANGE_START
 from contact_analytics.lib.asset_options import SCHEDULE_CRON
+from contact_analytics.lib.day_range import range_tags
 from contact_analytics.retention_clock import TABLE as RETENTION_CLOCK
 from contact_analytics.settings import PARTITIONS, default_schedule_status, number
 
@@ -28,7 +28,7 @@ def last_days(
     keys = PARTITIONS.get_partition_keys(current_time=now + timedelta(seconds=1))[-days:]
     if not keys:
         return dg.SkipReason("No day is complete yet: CONTACT_ANALYTICS_START_DATE is today or later.")
-    return dg.RunRequest(run_key=keys[-1], tags={RANGE_START: keys[0], RANGE_END: keys[-1]}, **options)
+    return dg.RunRequest(run_key=keys[-1], tags=range_tags(keys[0], keys[-1]), **options)
 
 
 def _tables(vendor: str, *names: str) -> dg.AssetSelection:

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from contact_analytics import automation, endangered_days, maintenance, notifications, retention_clock, settings
-from contact_analytics.catalog import DATASET_MODULES, DATASETS, DIMENSION_MODULES
+from contact_analytics.catalog import DATASET_MODULES, DATASETS, DIMENSION_MODULES, DIMENSIONS
 from contact_analytics.khoros_care import catalog as khoros_care
 from contact_analytics.lib.archive import ArchiveResource
 from contact_analytics.lib.brand_files import BrandFilesResource
@@ -15,6 +15,8 @@ from contact_analytics.liveperson import catalog as liveperson
 from contact_analytics.nice_cxone import catalog as nice_cxone
 from contact_analytics.reports import catalog as reports
 
+settings.check_unused_tables([table.table for table in [*DATASETS, *DIMENSIONS]])
+
 defs = dg.Definitions(
     assets=[
         *dg.load_assets_from_modules([*DATASET_MODULES, *DIMENSION_MODULES]),
@@ -23,7 +25,10 @@ defs = dg.Definitions(
         *reports.BRAND_FILES,
         retention_clock.retention_clock,
     ],
-    asset_checks=[freshness_check(dataset, settings.PARTITIONS) for dataset in DATASETS],
+    asset_checks=[
+        freshness_check(dataset, settings.PARTITIONS, is_used=settings.has_table(dataset.table))
+        for dataset in DATASETS
+    ],
     jobs=[
         automation.liveperson_data_access_job,
         automation.liveperson_messaging_job,

@@ -7,6 +7,7 @@ data. Everything lies in `data/demo`, apart from what your own credentials bring
 
 import argparse
 import os
+import re
 import shutil
 import signal
 import socket
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 DEMO = ROOT / "data" / "demo"
 DAYS = 30
-_RANGE = "dagster/asset_partition_range_{}"
+# A line of `.env.example` that sets something.
+_SETTING = re.compile(r"^([A-Z][A-Z0-9_]*)=", re.MULTILINE)
 console = Console()
 
 
@@ -60,12 +62,13 @@ def backfill(days: int, scale: float) -> int:
         import dagster as dg
 
         from contact_analytics.catalog import DATASETS, DIMENSIONS, REPORTS
+        from contact_analytics.lib.day_range import range_tags
         from contact_analytics.lib.report import UnpartitionedReport
         from contact_analytics.retention_clock import TABLE as CLOCK
 
         yesterday = datetime.now(UTC).date() - timedelta(days=1)
         first = yesterday - timedelta(days=days - 1)
-        span = {_RANGE.format("start"): str(first), _RANGE.format("end"): str(yesterday)}
+        span = range_tags(first, yesterday)
         spent: dict[str, float] = {}
         failed: list[str] = []
         columns = TextColumn("{task.description:<42}"), BarColumn(), MofNCompleteColumn(), TextColumn("days")
@@ -149,25 +152,40 @@ def _dagster_dev(port: int) -> int:
 @contextmanager
 def _sandbox(scale: float) -> Generator[str]:
     """The sandbox, running, and the environment that points everything at it and at the demonstration's own folder."""
-    from contact_analytics.sandbox.brand_files import write_brand_files
-    from contact_analytics.sandbox.serve import environment, running
+    from contact_analytics.sandbox.serve import running
 
     with running(scale=scale) as url:
-        os.environ.update(environment(url))
-        os.environ.update(write_brand_files(DEMO / "brand", datetime.now(UTC).date(), scale))
-        os.environ["CONTACT_ANALYTICS_WAREHOUSE"] = str(DEMO / "contact_analytics.duckdb")
-        os.environ["CONTACT_ANALYTICS_ARCHIVE"] = str(DEMO / "archive")
-        os.environ["CONTACT_ANALYTICS_REPORTS"] = str(DEMO / "reports")
-        os.environ["CONTACT_ANALYTICS_AUTOMATION"] = "running"
-        os.environ["CONTACT_ANALYTICS_START_DATE"] = _first_partition()
+        os.environ.update(settings_of(url, scale))
         yield url
 
 
-def _first_partition() -> str:
+def settings_of(url: str, scale: float, folder: Path = DEMO) -> dict[str, str]:
+    """Every documented setting as the demonstration has it.
+
+    Those that it does not need are empty, and not left out: a `.env` fills in what is not set, and a demonstration must
+    reach nobody's webhook, copy or files.
+    """
+    from contact_analytics.sandbox.brand_files import write_brand_files
+    from contact_analytics.sandbox.serve import environment
+
+    documented = _SETTING.findall((ROOT / ".env.example").read_text())
+    return {
+        **dict.fromkeys(documented, ""),
+        **environment(url),
+        **write_brand_files(folder / "brand", datetime.now(UTC).date(), scale),
+        "CONTACT_ANALYTICS_WAREHOUSE": str(folder / "contact_analytics.duckdb"),
+        "CONTACT_ANALYTICS_ARCHIVE": str(folder / "archive"),
+        "CONTACT_ANALYTICS_REPORTS": str(folder / "reports"),
+        "CONTACT_ANALYTICS_AUTOMATION": "running",
+        "CONTACT_ANALYTICS_START_DATE": _first_partition(folder),
+    }
+
+
+def _first_partition(folder: Path) -> str:
     """The demonstration's first day: the oldest that the sandbox had when it first ran, and the same ever after."""
-    known = DEMO / "first_partition"
+    known = folder / "first_partition"
     if not known.exists():
-        DEMO.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         known.write_text(str(datetime.now(UTC).date() - timedelta(days=DAYS)))
     return known.read_text()
 

@@ -7,17 +7,17 @@ and the message is not sent again.
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from itertools import dropwhile
-from typing import NamedTuple
 
 import dagster as dg
 
 from contact_analytics import settings
+from contact_analytics.lib.day_range import days_of
 from contact_analytics.lib.http import in_short
+from contact_analytics.lib.retention import Day, first_to_go
 from contact_analytics.lib.webhook import URL, WebhookResource
 
 # Dagster's own tags of a run.
-_RANGE_START, _RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
-_PARTITION, _WILL_RETRY, _RETRY_NUMBER = "dagster/partition", "dagster/will_retry", "dagster/retry_number"
+_WILL_RETRY, _RETRY_NUMBER = "dagster/will_retry", "dagster/retry_number"
 _SHOWN_STEPS, _SHOWN_DAYS, _SHOWN_CHECKS, _SHOWN_REASONS, _SHOWN_ENDANGERED = 5, 10, 10, 3, 20
 # Evaluations of one check among which a run's is looked for, should the sensor be behind.
 _LOOKED_BACK = 50
@@ -25,15 +25,6 @@ _LOOKED_BACK = 50
 _HEAD_CHARACTERS, _TAIL_CHARACTERS, _REASON_CHARACTERS = 700, 250, 200
 _STATUS = dg.DefaultSensorStatus.RUNNING if settings.text(URL) else dg.DefaultSensorStatus.STOPPED
 _OFF = dg.SkipReason(f"{URL} is not set: nobody is told.")
-
-
-class EndangeredDay(NamedTuple):
-    """A day that its vendor deletes soon, and that is not stored, or was stored before the vendor was done with it."""
-
-    table: str
-    day: date
-    deleted_at: datetime
-    days_left: float
 
 
 @dg.run_failure_sensor(
@@ -75,13 +66,13 @@ def notify_failed_checks(context: dg.RunStatusSensorContext, webhook: WebhookRes
     return None
 
 
-def notify_endangered(webhook: WebhookResource, days: Sequence[EndangeredDay]) -> None:
+def notify_endangered(webhook: WebhookResource, days: Sequence[Day]) -> None:
     """Tell of days that are soon deleted and not safe, the most endangered first; of none, nothing is sent."""
     if not days:
         return
     lines = [
-        f"{table}, {day}: {max(days_left, 0):.1f} days left, until {deleted_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-        for table, day, deleted_at, days_left in sorted(days, key=lambda endangered: endangered.days_left)
+        f"{day.dataset.table}, {day.day}: {max(day.days_left or 0, 0):.1f} days left, until {day.deleted_from_in_words}"
+        for day in sorted(days, key=first_to_go)
     ]
     advice = "Press Materialize… on these assets and choose these days, the first ones first."
     title = f"Days to load before the vendor deletes them: {len(days)}"
@@ -196,8 +187,7 @@ def _advice(tags: Mapping[str, str]) -> str:
 
 def _days(tags: Mapping[str, str]) -> str:
     """The days of a run, or nothing where it is not for days."""
-    first = tags.get(_RANGE_START) or tags.get(_PARTITION, "")
-    last = tags.get(_RANGE_END) or first
+    first, last = days_of(tags) or ("", "")
     return first if first == last else f"{first} to {last}"
 
 

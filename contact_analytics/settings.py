@@ -2,10 +2,15 @@
 
 import os
 import re
+from collections.abc import Collection
+from contextlib import suppress
+from math import isfinite
 from pathlib import Path
 
 import dagster as dg
 from dotenv import load_dotenv
+
+from contact_analytics.lib.errors import ConfigurationError
 
 # What stands before the colon in `s3://…`, `ducklake:…` and `:memory:`; a path has a slash or a dot there.
 _SCHEME = re.compile(r"[A-Za-z0-9+_-]*:")
@@ -16,6 +21,7 @@ load_dotenv(Path.cwd() / ".env")
 START_DATE = os.environ.get("CONTACT_ANALYTICS_START_DATE") or "2025-01-01"
 PARTITIONS = dg.DailyPartitionsDefinition(start_date=START_DATE, timezone="UTC")
 
+UNUSED_TABLES = "CONTACT_ANALYTICS_UNUSED_TABLES"
 # What says that a company has a vendor: one of these is set.
 CREDENTIALS = {
     "liveperson": ("LIVEPERSON_APP_KEY", "LIVEPERSON_CLIENT_ID"),
@@ -44,7 +50,15 @@ def words(name: str) -> list[str]:
 
 
 def number(name: str, default: float) -> float:
-    return float(os.environ.get(name) or default)
+    """Raises `ConfigurationError`, which names the setting, if its value is no number."""
+    value = os.environ.get(name) or default
+    with suppress(ValueError):
+        found = float(value)
+        if isfinite(found):
+            return found
+    raise ConfigurationError(
+        f"{name} is {value!r}, which is no number.", f"Set it to a number, or leave it empty for {default:g}."
+    )
 
 
 def warehouse() -> str:
@@ -74,13 +88,23 @@ def default_schedule_status() -> dg.DefaultScheduleStatus:
     return dg.DefaultScheduleStatus.RUNNING if is_on else dg.DefaultScheduleStatus.STOPPED
 
 
+def check_unused_tables(tables: Collection[str]) -> None:
+    """Raise `ConfigurationError` for a table that there is not: a slip would leave its namesake in use, unsaid."""
+    unknown = [word for word in words(UNUSED_TABLES) if word not in tables]
+    if unknown:
+        raise ConfigurationError(
+            f"{UNUSED_TABLES} names {', '.join(unknown)}, which is no table.",
+            f"Set it to names of these, separated by commas, or leave it empty: {', '.join(sorted(tables))}.",
+        )
+
+
 def has_table(table: str) -> bool:
     """Whether the company has a table: it has credentials of the vendor, and does not say that it lacks the table.
 
     Where no credentials are set at all, every vendor counts as had.
     """
     vendors = {vendor for vendor, names in CREDENTIALS.items() if any(map(os.environ.get, names))}
-    return table.partition(".")[0] in (vendors or CREDENTIALS) and table not in words("CONTACT_ANALYTICS_UNUSED_TABLES")
+    return table.partition(".")[0] in (vendors or CREDENTIALS) and table not in words(UNUSED_TABLES)
 
 
 def brand_files() -> dict[str, str]:

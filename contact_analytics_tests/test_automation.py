@@ -11,6 +11,7 @@ from contact_analytics import automation
 from contact_analytics.catalog import DATASETS, DIMENSIONS
 from contact_analytics.definitions import defs
 from contact_analytics.lib.asset_options import SCHEDULE_CRON
+from contact_analytics.lib.day_range import days_of
 from contact_analytics_tests.fakes import DATA_ACCESS, MODULES, Clock, Place, days_ago, in_order
 from contact_analytics_tests.histories import Account
 
@@ -26,7 +27,9 @@ def request_at(moment: datetime) -> dg.RunRequest | dg.SkipReason:
 
 def range_of(request: dg.RunRequest | dg.SkipReason) -> tuple[str, str]:
     assert isinstance(request, dg.RunRequest)
-    return request.tags[automation.RANGE_START], request.tags[automation.RANGE_END]
+    found = days_of(request.tags)
+    assert found
+    return found
 
 
 @pytest.mark.parametrize("hour", [0, 6, 23])

@@ -21,14 +21,14 @@ from contact_analytics.lib.schema import duckdb_type
 
 # One run a backfill is what keeps thirty days from costing thirty process starts; Dagster calls the option beta.
 warnings.filterwarnings("ignore", message="Parameter `backfill_policy`")
-# The day after the newest one does not exist yet, and what it will bring of the newest is wanted when it does.
-warnings.filterwarnings("ignore", message="Parameter `allow_nonexistent_upstream_partitions`")
 
 OWNERS = ["team:data-engineering"]
 # The slowest vendor is done with a day 6 hours after its end.
 SCHEDULE_CRON = "10 6 * * *"
 # A list is looked at between midnight and this time of each day.
 _LOOKED_AT_CRON, _LOOKED_AT = "0 8 * * *", timedelta(hours=8)
+# A vendor that is down, a warehouse that is held.
+_RETRY_POLICY = dg.RetryPolicy(max_retries=2, delay=120, backoff=dg.Backoff.EXPONENTIAL)
 
 
 def daily_table(dataset: Dataset, partitions: dg.DailyPartitionsDefinition) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def daily_report(report: Report, partitions: dg.DailyPartitionsDefinition) -> di
     """The options of a report's asset: a daily table's, its inputs, and the condition on which it runs by itself."""
     return {
         **_report(report, "one partition a UTC day"),
-        "deps": [*(each.dep() for each in report.used), *(file.key for file in report.files)],
+        "deps": [each.key for each in (*report.used, *report.files)],
         "partitions_def": partitions,
         "backfill_policy": dg.BackfillPolicy.single_run(),
         "output_required": False,
@@ -95,6 +95,7 @@ def _report(report: Report, rows: str) -> dict[str, Any]:
             "dictionary": dg.MetadataValue.path(f"docs/dictionary.md#{report.vendor}{report.name}"),
         },
         "code_version": report.fingerprint(),
+        "retry_policy": _RETRY_POLICY,
     }
 
 
@@ -131,7 +132,7 @@ def _table(table: Table, description: str) -> dict[str, Any]:
             "dictionary": dg.MetadataValue.path(f"docs/dictionary.md#{table.vendor}{table.name}"),
         },
         "code_version": table.fingerprint(),
-        "retry_policy": dg.RetryPolicy(max_retries=2, delay=120, backoff=dg.Backoff.EXPONENTIAL),
+        "retry_policy": _RETRY_POLICY,
     }
 
 

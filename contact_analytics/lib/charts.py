@@ -7,9 +7,11 @@ import polars as pl
 
 Chart = dict[str, Any]
 
-COLOURS = ("#4f43dd", "#f2a33a", "#2a9d8f", "#d1495b", "#7a8ca5", "#a5c45b", "#8d5fa8", "#c9784a", "#3f88c5", "#b0b7c3")
+# Each has a contrast of 3 to 1 or more on the white of the page.
+COLOURS = ("#4f43dd", "#c97a10", "#2a9d8f", "#d1495b", "#5f6f86", "#7a9c1f", "#8d5fa8", "#b06a3f", "#3f88c5", "#868e9c")
+# As many bars as can be told apart.
+MOST_BARS = 40
 _WIDTH, _ROW = 640, 20
-_MOST_TALL = 900
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
 
@@ -23,8 +25,12 @@ def bars(
     colours: Mapping[str, str] | None = None,
     titles: Mapping[str, str] | None = None,
 ) -> Chart:
-    """Horizontal bars, one a category in the frame's order; stacked by `colour`, whose values stand in `order`."""
+    """Horizontal bars, one a category in the frame's order; stacked by `colour`, whose values stand in `order`.
+
+    Of more than `MOST_BARS` categories the plot has the largest, and says so.
+    """
     alt, titles = _altair(), titles or {}
+    whole, frame = frame, largest(frame, category, value)
     categories = frame[category].unique(maintain_order=True).to_list()
     encoded: dict[str, Any] = {
         "x": alt.X(f"{value}:Q", title=titles.get(value, value), stack="zero", axis=alt.Axis(tickCount=8)),
@@ -35,7 +41,18 @@ def bars(
         frame = frame.with_columns(_place=pl.col(colour).replace_strict(wanted, range(len(wanted)), default=None))
         encoded |= {"color": _coloured(alt, colour, wanted, colours, titles), "order": "_place:Q"}
     chart = alt.Chart(_rows(frame)).mark_bar(size=_ROW - 6).encode(**encoded)
-    return _finished(chart, min(_MOST_TALL, _ROW * max(len(categories), 2)))
+    if left_out := whole[category].n_unique() - len(categories):
+        chart = chart.properties(title=f"The largest {len(categories)}; {left_out:,} more are in the table.")
+    return _finished(chart, _ROW * max(len(categories), 2))
+
+
+def largest(frame: pl.DataFrame, category: str, value: str) -> pl.DataFrame:
+    """The rows of the largest categories, as many as a plot can show, in the frame's order."""
+    if frame[category].n_unique() <= MOST_BARS:
+        return frame
+    sums = frame.group_by(category, maintain_order=True).agg(pl.col(value).sum())
+    kept = sums.sort(value, descending=True, maintain_order=True)[category].head(MOST_BARS)
+    return frame.filter(pl.col(category).is_in(kept.implode()))
 
 
 def lines(
@@ -53,6 +70,8 @@ def lines(
         "x": alt.X(
             f"{day}:T",
             title=titles.get(day),
+            # A date is read as midnight UTC: in the zone of the machine it would be the day before west of Greenwich.
+            scale=alt.Scale(type="utc"),
             axis=alt.Axis(format="%-d %b", tickCount=8, labelOverlap=True, labelSeparation=8),
         ),
         "y": alt.Y(f"{value}:Q", title=titles.get(value, value), scale=alt.Scale(zero=True)),
@@ -130,5 +149,6 @@ def _finished(chart: Any, height: int) -> Chart:
         .configure_view(stroke=None)
         .configure_mark(color=COLOURS[0])
         .configure_legend(labelFontSize=12)
+        .configure_title(fontSize=12, fontWeight="normal", anchor="start")
         .to_dict()
     )

@@ -17,9 +17,10 @@ from contact_analytics.lib.checks import evaluate
 from contact_analytics.lib.config import ExtractionConfig, Source
 from contact_analytics.lib.dataset import Dataset, Decoded
 from contact_analytics.lib.delivery import DailySource, Delivery, Followed, Stoppable, archived_files
-from contact_analytics.lib.errors import ContactAnalyticsError, DaysFailed, WarehouseError, in_our_words
+from contact_analytics.lib.errors import ContactAnalyticsError, DaysFailed, in_our_words
 from contact_analytics.lib.extractor import Extractor
 from contact_analytics.lib.freshness import newest_due_day
+from contact_analytics.lib.materialization import done_before
 from contact_analytics.lib.warehouse import WarehouseResource
 
 _DOWNLOADS = 4
@@ -43,7 +44,7 @@ def extract_days(
     """
     now = datetime.now(UTC)
     days = [date.fromisoformat(key) for key in context.partition_keys]
-    done = _done_before(context, dataset)
+    done = done_before(context, dataset.key)
     left = [day for day in days if day not in done]
     with in_our_words(dataset.table):
         stored = warehouse.prepare(dataset)
@@ -60,7 +61,7 @@ def extract_days(
         if config.follow and isinstance(api, Followed):
             yield from extractor.load_all(extractor.changed(api, days), *pools)
     failures = extractor.failures
-    yield from _checked(context, dataset, archive, warehouse, now, failures)
+    yield from _checked(context, dataset, archive, warehouse, failures)
     if len(days) == 1 and list(failures) == [str(days[0])] and not extractor.unknown:
         raise next(iter(failures.values()))
     if failures:
@@ -76,27 +77,18 @@ def _pool(stack: ExitStack, threads: int, name: str) -> ThreadPoolExecutor:
     return pool
 
 
-def _done_before(context: dg.AssetExecutionContext, dataset: Dataset) -> set[date]:
-    """The days that an earlier try of this step has stored: a retry is for those that failed."""
-    if not context.retry_number:
-        return set()
-    asked = dg.AssetRecordsFilter(asset_key=dataset.key, asset_partitions=list(context.partition_keys))
-    found = context.instance.fetch_materializations(asked, limit=1000).records
-    return {date.fromisoformat(record.partition_key or "") for record in found if record.run_id == context.run.run_id}
-
-
 def _checked(
     context: dg.AssetExecutionContext,
     dataset: Dataset,
     archive: ArchiveResource,
     warehouse: WarehouseResource,
-    now: datetime,
     failures: Mapping[str, ContactAnalyticsError],
 ) -> Iterator[dg.AssetCheckResult]:
     """Every check's result, the freshness check's included: its own step would wait for an output that no day makes."""
     partitions = context.assets_def.partitions_def
     assert partitions
-    result = newest_due_day(context.instance, dataset, partitions, now)
+    # By the time now: a run that began before the deadline may end after it.
+    result = newest_due_day(context.instance, dataset, partitions, datetime.now(UTC))
     evaluation = dg.AssetCheckEvaluation(
         asset_key=dataset.key,
         check_name=result.check_name or "",
@@ -109,7 +101,7 @@ def _checked(
     try:
         with in_our_words(f"The checks of {dataset.table}"), warehouse.get_connection() as connection:
             results = evaluate(connection, dataset, archive)
-    except WarehouseError as error:
+    except ContactAnalyticsError as error:
         if not failures:
             raise
         context.log.error(str(error))

@@ -90,7 +90,9 @@ class Extractor:
             with in_our_words(f"{self.dataset.table}: what changed since it was stored"):
                 changed |= set(api.changed_days(known, tally) if known else ())
                 with self.warehouse.get_connection() as connection, transaction(connection):
-                    note_listed(connection, self.dataset, sorted(before.keys() - changed), looked_at)
+                    # Once the vendor deletes a day, the listing before stands for what it had.
+                    same = [day for day in before.keys() - changed if not self.dataset.begins_to_expire(day, looked_at)]
+                    note_listed(connection, self.dataset, sorted(same), looked_at)
         except ContactAnalyticsError as error:
             self.unknown = ChangesUnknown(self.dataset.table, error)
             self.context.log.error(str(self.unknown))

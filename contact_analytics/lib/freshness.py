@@ -23,18 +23,21 @@ def deadline_cron(dataset: Dataset) -> str:
     return f"{minutes % 60} {minutes // 60 % 24} * * *"
 
 
-def freshness_check(dataset: Dataset, partitions: dg.DailyPartitionsDefinition) -> dg.AssetChecksDefinition:
-    """A check of its own, which the daemon evaluates at each day's deadline.
+def freshness_check(
+    dataset: Dataset, partitions: dg.DailyPartitionsDefinition, *, is_used: bool = True
+) -> dg.AssetChecksDefinition:
+    """A check of its own, which the daemon evaluates at each day's deadline, or when a run that is at it then has ended.
 
-    Dagster's freshness policies look at the latest materialization of any partition, so that a backfill of an old day
+    Of a table that `is_used` by nobody it is evaluated on request alone. Dagster's freshness policies look at the latest materialization of any partition, so that a backfill of an old day
     would make a table fresh that lacks yesterday.
     """
     at_deadline = dg.AutomationCondition.cron_tick_passed(deadline_cron(dataset))
+    is_wanted = at_deadline.since(dg.AutomationCondition.newly_requested())
 
     @dg.asset_check(
         asset=dataset.key,
         name=CHECK,
-        automation_condition=at_deadline & ~dg.AutomationCondition.in_progress(),
+        automation_condition=is_wanted & ~dg.AutomationCondition.in_progress() if is_used else None,
         description=f"The newest day that is due is stored. The vendor promises a day {in_words(dataset.lateness)} "
         f"after its end, and {in_words(GRACE)} more are for loading it.",
     )

@@ -51,6 +51,15 @@ def day_metadata(
     return metadata
 
 
+def done_before(context: dg.AssetExecutionContext, key: dg.AssetKey) -> set[date]:
+    """The days that an earlier try of this step has stored: a retry is for those that failed."""
+    if not context.retry_number:
+        return set()
+    asked = dg.AssetRecordsFilter(asset_key=key, asset_partitions=list(context.partition_keys))
+    found = context.instance.fetch_materializations(asked, limit=1000).records
+    return {date.fromisoformat(record.partition_key or "") for record in found if record.run_id == context.run.run_id}
+
+
 def measures(connection: DuckDBPyConnection, dataset: Dataset, day: date) -> dict[str, int | float]:
     """The dataset's own measures of a day; Dagster plots them."""
     if not dataset.measures:

@@ -12,21 +12,13 @@ import polars as pl
 
 from contact_analytics.lib import charts
 from contact_analytics.lib.charts import Chart
+from contact_analytics.lib.figures import Figure
 
 if TYPE_CHECKING:
     from great_tables import GT
 
 
 _NONE = "\N{EN DASH}"
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A plot with what it shows: `caption` is its heading, `says` what somebody hears who does not see it."""
-
-    caption: str
-    says: str
-    chart: Chart
 
 
 @dataclass(frozen=True)
@@ -65,8 +57,7 @@ h1 { font-size: 1.6rem; line-height: 1.25; margin: 0; }
 h2 { font-size: 1.1rem; margin: 0 0 .75rem; }
 header p { margin: .25rem 0 1.25rem; color: #56607a; }
 section, figure { background: #fff; border: 1px solid #e1e5ee; border-radius: .5rem; padding: 1rem; margin: 0 0 1rem; }
-figcaption { font-size: 1.1rem; font-weight: 600; margin: 0 0 .75rem; }
-figure > div { overflow-x: auto; }
+caption { text-align: left; }
 figure svg { width: 100%; min-width: 34rem; height: auto; display: block; overflow: visible; }
 dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: 1rem; margin: 0 0 1rem; }
 dl div { background: #fff; border: 1px solid #e1e5ee; border-radius: .5rem; padding: .75rem 1rem; }
@@ -78,7 +69,7 @@ li { margin: .25rem 0; overflow-wrap: anywhere; }
 small { color: #56607a; }
 @media print { body { background: #fff; } main { max-width: none; padding: 0; }
   section, figure, dl div { border-color: #bbb; } figure, tr { break-inside: avoid; }
-  .wide, figure > div { overflow: visible; } figure svg { min-width: 0; } }
+  .wide { overflow: visible; } figure svg { min-width: 0; } }
 """
 
 
@@ -89,17 +80,23 @@ def listing(
     decimals: Mapping[str, int] | None = None,
     percents: Sequence[str] = (),
     titles: Mapping[str, str] | None = None,
+    header: str = "",
 ) -> Listing:
-    """A frame as a table: numbers with their separators, columns by their names in words unless `titles` has others."""
+    """A frame as a table: numbers with their separators, columns by their names in words unless `titles` has others.
+
+    `header` is the column that says what a row is about, and comes first: the first one unless it is given.
+    """
     from great_tables import GT
 
+    header = header or frame.columns[0]
     digits = {name: 0 for name, kind in frame.schema.items() if kind.is_integer()} | dict(decimals or {})
-    table = GT(frame, id=re.sub(r"\W+", "-", caption.lower()))
+    named: dict[str, Any] = {name: name.replace("_", " ") for name in frame.columns} | dict(titles or {})
+    texts = frame.with_columns(pl.col(header).cast(pl.String).fill_null(_NONE))
+    table = GT(texts, id=re.sub(r"\W+", "-", caption.lower()), rowname_col=header).tab_stubhead(label=named.pop(header))
     for name, places in digits.items():
         table = table.fmt_number(columns=name, decimals=places)
     if percents:
         table = table.fmt_percent(columns=list(percents), decimals=0)
-    named: dict[str, Any] = {name: name.replace("_", " ") for name in frame.columns} | dict(titles or {})
     return Listing(
         caption, table.cols_label(cases=named).sub_missing(missing_text=_NONE).tab_options(table_width="100%")
     )
@@ -143,21 +140,25 @@ def picture(chart: Chart) -> str:
 
 
 def _figure(figure: Figure) -> str:
+    caption = _text(figure.caption)
     # The drawing is one image to a screen reader, which would else read out each of its marks.
     drawing = re.sub(r"<svg ", '<svg aria-hidden="true" focusable="false" ', charts.svg(figure.chart), count=1)
-    return (
-        f'<figure><figcaption>{_text(figure.caption)}</figcaption><div role="img" '
-        f'aria-label="{_text(figure.says)}">{drawing}</div></figure>'
-    )
+    image = f'<div role="img" aria-label="{_text(figure.says)}">{drawing}</div>'
+    return f"<figure><figcaption><h2>{caption}</h2></figcaption>{_wide(f'Plot: {caption}', image)}</figure>"
 
 
 def _listing(listing: Listing) -> str:
     caption = _text(listing.caption)
     table = listing.table.as_raw_html(inline_css=False)
-    return (
-        f'<section><h2>{caption}</h2><div class="wide" role="region" aria-label="{caption}" tabindex="0">'
-        f"{table}</div></section>"
-    )
+    start, tag, rest = table.partition("<table")
+    attributes, _, rows = rest.partition(">")
+    headed = f"{start}{tag}{attributes}><caption><h2>{caption}</h2></caption>{rows}"
+    return f"<section>{_wide(f'Table: {caption}', headed)}</section>"
+
+
+def _wide(label: str, content: str) -> str:
+    """Something that may be wider than the screen: who has no mouse scrolls it with the keys."""
+    return f'<div class="wide" role="region" aria-label="{label}" tabindex="0">{content}</div>'
 
 
 def _list(items: Sequence[str]) -> str:

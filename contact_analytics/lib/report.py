@@ -19,6 +19,8 @@ from contact_analytics.lib.schema import columns_of, facts
 
 REPORTS, BRAND = "reports", "brand"
 WINDOW_DAYS = 30
+# How many days later a session's file is looked for: files hold what ended in their hour, however long it went on.
+REACH = 7
 
 
 class Computed(dy.Schema):
@@ -30,15 +32,17 @@ class Computed(dy.Schema):
 
 @dataclass(frozen=True)
 class Input:
-    """A table that a report reads: its columns by name and type, by a query that is given `$day`.
+    """A table that a report reads: its columns by name and type, by a query that is given `$day`, `$first` and `$last`.
 
-    `days_after` further days of it may hold rows of the day, where they exist; a `history` has no days. `beside` are
-    further tables that the query needs, and `name` tells its frame from that of another input of the same table.
+    These are the day, and the first and last partition that may hold something for it: `days_before` and `days_after`
+    it, as far as they are stored. A `history` has no days. `beside` are further tables that the query needs, and `name`
+    tells its frame from that of another input of the same table.
     """
 
     table: str
     query: str
     columns: Mapping[str, Any]
+    days_before: int = 0
     days_after: int = 0
     history: bool = False
     beside: tuple[str, ...] = ()
@@ -60,16 +64,9 @@ class Input:
         """The frame of a table that the company does not have."""
         return pl.DataFrame(schema=dict(self.columns))
 
-    def days(self, day: date) -> list[date]:
-        """The days that rows of a day may lie in; the first is always among them."""
-        return [] if self.history else [day + timedelta(days=ahead) for ahead in range(self.days_after + 1)]
-
-    def dep(self) -> dg.AssetDep:
-        """The dependency in Dagster's terms."""
-        if not self.days_after:
-            return dg.AssetDep(self.key)
-        mapping = dg.TimeWindowPartitionMapping(end_offset=self.days_after, allow_nonexistent_upstream_partitions=True)
-        return dg.AssetDep(self.key, partition_mapping=mapping)
+    def window(self, day: date) -> tuple[date, date]:
+        """The first and the last partition that may hold something for a day."""
+        return day - timedelta(days=self.days_before), day + timedelta(days=self.days_after)
 
 
 @dataclass(frozen=True)
@@ -119,6 +116,12 @@ class Report(Table):
     def used(self) -> tuple[Input, ...]:
         """The inputs that the company has; the others are empty."""
         return tuple(each for each in self.inputs if all(map(self.has, (each.table, *each.beside))))
+
+    def around(self, day: date) -> list[date]:
+        """The other days that a day's partitions may hold something for."""
+        before = max((each.days_after for each in self.used), default=0)
+        after = max((each.days_before for each in self.used), default=0)
+        return [day + timedelta(days=number) for number in range(-before, after + 1) if number]
 
     @property
     def counted(self) -> list[str]:

@@ -104,7 +104,9 @@ def note_failure(
 
 def _frame(connection: DuckDBPyConnection, of: Input, day: date) -> pl.DataFrame:
     """What the input's query gives, in the types that are declared."""
-    frame = connection.execute(of.query, {"day": day} if "$day" in of.query else {}).pl()
+    first, last = of.window(day)
+    known = {"day": day, "first": first, "last": last}
+    frame = connection.execute(of.query, {name: value for name, value in known.items() if f"${name}" in of.query}).pl()
     return frame.select(pl.col(name).cast(kind) for name, kind in of.columns.items())
 
 

@@ -12,14 +12,19 @@ from contact_analytics.lib.extractions import Extraction
 from contact_analytics.lib.schema import field, instant
 
 WARN_DAYS, FAIL_DAYS = 7, 3
+# Days at risk that the vendor begins to delete within this time are requested. Yesterday, of which a vendor that keeps
+# thirty days has more left, is the schedule's.
+REQUEST_DAYS = 28
 # Of a vendor that publishes no retention, as many days are looked at.
 _WINDOW_DAYS = 30
 
-STORED, EARLY, ARCHIVED, NOT_DUE = "stored", "stored early", "archived", "not due"
+STORED, EARLY, IN_PART = "stored", "stored early", "stored in part"
+ARCHIVED, NOT_DUE = "archived", "not due"
 MISSING, FAILED, LOST = "missing", "failed", "lost"
 STATES = {
     STORED: "the table has it",
-    EARLY: "the table has it, but it was asked for before the vendor was due to be done with it",
+    EARLY: "the table has it, but it was asked for before the vendor was due to be done with it, and can be again",
+    IN_PART: "the table has what there was of it: it was asked for too early, or when the vendor had begun to delete it",
     ARCHIVED: "the table lacks it, the archive has files of it: `source: archive` loads them",
     NOT_DUE: "the vendor is not due to be done with it",
     MISSING: "the table lacks it, and it was never tried",
@@ -27,6 +32,7 @@ STATES = {
     LOST: "the table lacks it, and the vendor has deleted it",
 }
 _AT_RISK = (EARLY, MISSING, FAILED)
+_HOURS = 24
 
 
 class RetentionClock(dy.Schema):
@@ -58,6 +64,10 @@ class Day:
         return self.dataset.start(self.day) + retention if retention is not None else None
 
     @property
+    def deleted_from_in_words(self) -> str:
+        return f"{self.deleted_from.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if self.deleted_from else "not published"
+
+    @property
     def is_at_risk(self) -> bool:
         return self.state in _AT_RISK and self.dataset.retention is not None
 
@@ -80,17 +90,22 @@ class Day:
 
 
 def clock(
-    dataset: Dataset, known: Mapping[date, Extraction], archived: Collection[date], first: date, now: datetime
+    dataset: Dataset,
+    known: Mapping[date, Extraction],
+    archived: Collection[date],
+    first: date,
+    now: datetime,
+    shown: Collection[date] = (),
 ) -> Iterator[Day]:
-    """The days of a table, oldest first: from the first that is stored or that the vendor has, up to yesterday.
+    """The days of a table, oldest first: from the first that is known, or that the vendor has, up to yesterday.
 
-    `first` is the first partition. Days before the first that is stored, which the vendor has deleted, are left out:
-    nothing had been begun then.
+    `first` is the first partition, `shown` are days that the clock had before: it forgets none. Known are those that
+    are stored, and those that were tried while the vendor had them; before the first of all these, nothing was begun.
     """
     window = dataset.retention or timedelta(days=_WINDOW_DAYS)
     has_from = now.astimezone(UTC).date() - window
-    begun = min([has_from, *(day for day, each in known.items() if each.is_stored)])
-    day = max(first, begun)
+    tried = (day for day, each in known.items() if each.is_stored or each.state == "failed")
+    day = max(first, min([has_from, *tried, *shown]))
     while dataset.end(day) <= now:
         stored = known.get(day)
         deleted_from = dataset.start(day) + dataset.retention if dataset.retention is not None else None
@@ -102,8 +117,7 @@ def clock(
 
 def _state(dataset: Dataset, day: date, stored: Extraction | None, is_archived: bool, now: datetime) -> str:
     if stored and stored.is_stored:
-        is_early = stored.listed_at is not None and not dataset.is_due(day, stored.listed_at)
-        return EARLY if is_early and dataset.is_due(day, now) else STORED
+        return _state_of_stored(dataset, day, stored, now)
     if dataset.is_expired(day, now):
         return ARCHIVED if is_archived else LOST
     if stored:
@@ -111,10 +125,26 @@ def _state(dataset: Dataset, day: date, stored: Extraction | None, is_archived: 
     return MISSING if dataset.is_due(day, now) else NOT_DUE
 
 
+def _state_of_stored(dataset: Dataset, day: date, stored: Extraction, now: datetime) -> str:
+    if stored.listed_at is None:
+        return STORED
+    if not dataset.is_due(day, stored.listed_at):
+        if dataset.is_expired(day, now):
+            return IN_PART
+        return EARLY if dataset.is_due(day, now) else STORED
+    # With a file of each hour, none was deleted yet.
+    is_whole = len(stored.scopes) == _HOURS or not dataset.begins_to_expire(day, stored.listed_at)
+    return STORED if is_whole else IN_PART
+
+
 def endangered(days: Iterable[Day], within: float) -> list[Day]:
     """The days of which something is lost unless they are materialized within so many days, the first to go first."""
-    found = [day for day in days if day.is_endangered(within)]
-    return sorted(found, key=lambda each: (each.days_left or 0, each.dataset.table))
+    return sorted((day for day in days if day.is_endangered(within)), key=first_to_go)
+
+
+def first_to_go(day: Day) -> tuple[float, str]:
+    """What puts days at risk into the order in which their vendors begin to delete them."""
+    return day.days_left or 0, day.dataset.table
 
 
 def stretches(days: Sequence[date], longest: int) -> list[tuple[date, date]]:

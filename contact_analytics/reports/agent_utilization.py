@@ -10,7 +10,7 @@ import polars as pl
 
 from contact_analytics.lib.asset_options import daily_report
 from contact_analytics.lib.brand_files import BrandFilesResource, in_force
-from contact_analytics.lib.report import Frames, Input, Report, ratio
+from contact_analytics.lib.report import REACH, Frames, Input, Report, ratio
 from contact_analytics.lib.report_days import PagesResource, make_report
 from contact_analytics.lib.schema import field
 from contact_analytics.lib.warehouse import WarehouseResource
@@ -105,7 +105,7 @@ REPORT = Report(
         Utilization is the time of engagements while online over the time of all that the agent could have had; time of
         which the vendor does not state how many there were or could be is left out.
 
-        A session that ends later than the next day is counted once it has ended, when the day is materialized again.
+        A session that ends later is counted once it has ended, up to seven days later: the day is made again then.
 
         Region and shift are those that the workforce file has for the login name on the day, whatever its case.
     """,
@@ -113,7 +113,7 @@ REPORT = Report(
         Input(
             _ACTIVITY,
             "select agent_session_id, agent_id, agent_loginname, agent_group_id, timestamp, type, state, prev_state, "
-            f"concurrent_eng, max_concurrent_eng from {_ACTIVITY} where partition_date between $day and $day + 7",
+            f"concurrent_eng, max_concurrent_eng from {_ACTIVITY} where partition_date between $first and $last",
             {
                 "agent_session_id": pl.String,
                 "agent_id": pl.Int64,
@@ -126,7 +126,7 @@ REPORT = Report(
                 "concurrent_eng": pl.Int64,
                 "max_concurrent_eng": pl.Int64,
             },
-            days_after=1,
+            days_after=REACH,
         ),
         Input(
             "liveperson.agent_groups",

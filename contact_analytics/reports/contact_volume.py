@@ -124,8 +124,8 @@ REPORT = Report(
         A contact counts once, in the hour in which it began, however many rows and days the vendor has of it.
 
         Chats are the rows of liveperson.engagement of type LIVE_CHAT; they begin as the visitor enters the queue. They
-        are filed when they have ended: those that ended on the next day count once that is in, and later ones when the
-        day is materialized again.
+        are filed when they have ended: those that ended later count once they have, up to seven days later, when the
+        day is made again.
 
         Messaging is liveperson.conversations. Rows of type MESSAGING of liveperson.engagement are the same
         conversations as Data Access sees them, and are never counted.

@@ -4,7 +4,7 @@ from typing import Any
 
 import polars as pl
 
-from contact_analytics.lib.report import Frames, Input
+from contact_analytics.lib.report import REACH, Frames, Input
 from contact_analytics.reports.channels import NOT_STATED, messaging_channel
 
 ENGAGEMENT, USERS = "liveperson.engagement", "liveperson.users"
@@ -18,7 +18,7 @@ INPUTS = (
         ENGAGEMENT,
         "select partition_date, conversation_id, type, source_origin, agent_id, "
         "coalesce(conversation_start_time, queue_start_time, start_time) as started_at, interaction_start_time, "
-        f"conversation_end_time from {ENGAGEMENT} where partition_date >= $day "
+        f"conversation_end_time from {ENGAGEMENT} where partition_date between $first and $last "
         "and coalesce(conversation_start_time, queue_start_time, start_time) between $day and $day + 1",
         {
             "partition_date": pl.Date,
@@ -30,7 +30,7 @@ INPUTS = (
             "interaction_start_time": _TIME,
             "conversation_end_time": _TIME,
         },
-        days_after=1,
+        days_after=REACH,
     ),
     Input(
         USERS,
@@ -73,19 +73,20 @@ INPUTS = (
             "conversation_tar": pl.Float64,
             "conversation_handle_time": pl.Float64,
         },
-        days_after=1,
+        days_after=REACH,
     ),
     Input(
         SEGMENTS,
         "select coalesce(acd_call_id, segment_id) as call_id, start_date, voice_recording_status, "
         "coalesce(agent_1_acd_id, agent_1_name) is not null as has_agent "
-        f"from {SEGMENTS} where partition_date between $day - 1 and $day",
+        f"from {SEGMENTS} where partition_date between $first and $last",
         {
             "call_id": pl.String,
             "start_date": _TIME,
             "voice_recording_status": pl.String,
             "has_agent": pl.Boolean,
         },
+        days_before=1,
     ),
 )
 

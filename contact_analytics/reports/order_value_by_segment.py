@@ -10,7 +10,7 @@ import polars as pl
 
 from contact_analytics.lib.asset_options import daily_report
 from contact_analytics.lib.brand_files import BrandFilesResource, in_force
-from contact_analytics.lib.report import Frames, Input, Report, ratio
+from contact_analytics.lib.report import REACH, Frames, Input, Report, ratio
 from contact_analytics.lib.report_days import PagesResource, make_report
 from contact_analytics.lib.schema import field
 from contact_analytics.lib.warehouse import WarehouseResource
@@ -76,11 +76,11 @@ REPORT = Report(
     grain="One row a membership segment and currency with purchases on the day, in UTC.",
     rules=f"""
         A purchase counts for the UTC day of its own time, whichever day's file has its visit: LivePerson files a visit
-        once it is over. One that is over later than the next day counts when the day is materialized again. A purchase
-        without a time counts for the day on which its visit began.
+        once it is over. One that is over later counts once it is, up to seven days later, when the day is made again. A
+        purchase without a time counts for the day on which its visit began.
 
         An order counts once, by its order id: when the site first told of it with a total, in any visit of the
-        {_LOOK_BACK_DAYS} days before that were stored when the day was made. Pages that are loaded again and later
+        {_LOOK_BACK_DAYS} days before; when one of them is loaded later, the day is made again. Pages that are loaded again and later
         visits tell of it once more; these are duplicates. An achieved goal that records the order, too, is ordinary and
         counted beside them.
 
@@ -102,7 +102,7 @@ REPORT = Report(
             f"""
             with visits as not materialized (
                 select visit_id, coalesce(start_time, partition_date) as began, engagement_attributes, achieved_goals
-                from {_VISITS} where partition_date between $day - {_LOOK_BACK_DAYS} and $day + 7
+                from {_VISITS} where partition_date between $first and $last
             ), told as materialized (
                 select visit_id, if(item.data.purchase is null, '{_CUSTOMER}', '{_PURCHASE}') as kind,
                     coalesce(item.timestamp, began) as timestamp, item.data.purchase.total as total,
@@ -131,7 +131,8 @@ REPORT = Report(
                 "total": pl.Float64,
                 "customer_id": pl.String,
             },
-            days_after=1,
+            days_before=_LOOK_BACK_DAYS,
+            days_after=REACH,
         ),
     ),
     files=(MEMBERSHIP,),

@@ -22,6 +22,8 @@ WORKFLOWS = Input(
     # A workflow that stands on two stored days is in the view on the day of its latest state alone.
     f"select {', '.join(_COLUMNS)} from nice_cxone.qm_workflows_latest where partition_date = $day",
     _COLUMNS,
+    # Until when NICE's evaluations are looked at again: one that moves leaves its day.
+    days_after=14,
 )
 
 

@@ -4,7 +4,7 @@ from datetime import date
 
 import polars as pl
 
-from contact_analytics.lib.report import Frames, Input, ratio
+from contact_analytics.lib.report import REACH, Frames, Input, ratio
 from contact_analytics.reports.channels import NOT_STATED, messaging_channel
 
 SURVEY, ENGAGEMENT, CONVERSATIONS = "liveperson.survey", "liveperson.engagement", "liveperson.conversations"
@@ -33,7 +33,7 @@ INPUTS = (
         "content.csat_threshold from (select conversation_id, id, type, coalesce(view_time, "
         "list_min([c.answer_submit_time for c in contents]), start_time, partition_date) as shown_at, "
         "unnest(coalesce(nullif(contents, []), [null])) as content "
-        f"from {SURVEY} where partition_date between $day and $day + 7)",
+        f"from {SURVEY} where partition_date between $first and $last)",
         {
             "conversation_id": pl.String,
             "id": pl.Int64,
@@ -44,13 +44,13 @@ INPUTS = (
             "answer_submit_time": _TIME,
             "csat_threshold": pl.Float64,
         },
-        days_after=1,
+        days_after=REACH,
     ),
     Input(
         ENGAGEMENT,
         "select partition_date, conversation_id, type, source_origin, agent_id, skill_id, "
         "coalesce(conversation_start_time, queue_start_time, start_time) as started_at "
-        f"from {ENGAGEMENT} where partition_date between $day - 1 and $day + 8",
+        f"from {ENGAGEMENT} where partition_date between $first and $last",
         {
             "partition_date": pl.Date,
             "conversation_id": pl.String,
@@ -60,7 +60,8 @@ INPUTS = (
             "skill_id": pl.Int64,
             "started_at": _TIME,
         },
-        days_after=1,
+        days_before=REACH,
+        days_after=REACH,
     ),
     Input(
         CONVERSATIONS,

@@ -1,5 +1,6 @@
 """A brand's own file is read as its columns say, or refused with what is wrong with it."""
 
+import traceback
 from datetime import date, time
 from pathlib import Path
 from typing import Any
@@ -48,21 +49,55 @@ def test_no_file_is_no_rows() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("login\nmira\n", "has no column starts; it has login"),
-        ("login;starts\nmira;08:00:00\n", "has no column login, starts; it has login;starts"),
-        ("login,starts,valid_from\nmira,08:00:00,10.03.2026\n", "Dates are YYYY-MM-DD"),
-        ("login,starts\nmira,8 o'clock\n", "times HH:MM:SS"),
-        ("", "cannot be read"),
+        ("login,name\nmira,Mira Lind\n", "has no column starts; of its 2 columns, these are known: login."),
+        ("login;starts\nmira;08:00:00\n", "has no column login, starts; of its 1 columns, these are known: none."),
+        ("mira,08:00:00\njonas,09:00:00\n", "these are known: none. A roster file is One row a person"),
+        ("login,starts,valid_from\njonas,,\nmira,08:00:00,mira@x.org\n", "has 1 values in its column valid_from"),
+        ("login,starts,valid_from\njonas,,\nmira,08:00:00,10.03.2026\n", "in row 2 after the header. Dates are YYYY-"),
+        ("login,starts\nmira,mira o'clock\n", "are no Time, the first of them in row 1 after the header"),
+        ('login,starts\n"jonas\n",08:00:00\nmira,08:00:00,extra\n', "line 4 has 3 fields, and the first has 2"),
+        ("login,starts\njonas,\nmira\udce4,\n", "line 3 is not UTF-8"),
+        ("", "cannot be read: it is empty"),
     ],
 )
 def test_a_file_that_is_not_as_it_should_be_is_refused(tmp_path: Path, text: str, words: str) -> None:
-    """The error names the setting and the file, and says what to do."""
+    """The error names the setting and the file, says where it is wrong and what to do, and repeats none of its words.
+
+    A file without a header would else put a person into the log.
+    """
     path = tmp_path / "roster.csv"
-    path.write_text(text)
+    path.write_bytes(text.encode(errors="surrogateescape"))
     with pytest.raises(ConfigurationError, match="CONTACT_ANALYTICS_ROSTER") as raised:
         read(path)
     assert words in str(raised.value)
     assert str(path) in str(raised.value)
+    told = "".join(traceback.format_exception(raised.value)).replace(str(path), "")
+    assert not [word for word in ("mira", "jonas", "Mira", "extra", "10.03.2026") if word in told]
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"login": [1001.0, None], "starts": [None, None]}, "has Float64 in its column login, where String is wanted"),
+        ({"login": [["7"]], "starts": [None]}, "in its column login, where String is wanted"),
+        ({"login": ["7"], "starts": [None], "valid_to": [20_000]}, "has Int64 in its column valid_to, where Date"),
+    ],
+)
+def test_values_of_another_type_are_refused(tmp_path: Path, columns: dict[str, list[Any]], words: str) -> None:
+    """`1001.0` is nobody's id: pandas makes decimals of numbers with gaps. A number is no date either."""
+    path = tmp_path / "roster.parquet"
+    pl.DataFrame(columns).write_parquet(path)
+    with pytest.raises(ConfigurationError) as raised:
+        read(path)
+    assert words in str(raised.value)
+
+
+def test_a_file_that_is_no_parquet_is_refused(tmp_path: Path) -> None:
+    """Whatever it is called."""
+    path = tmp_path / "roster.parquet"
+    path.write_text("login,starts\nmira,\n")
+    with pytest.raises(ConfigurationError, match="it is not a Parquet file"):
+        read(path)
 
 
 def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
@@ -88,3 +123,14 @@ def test_one_row_a_key_holds_on_a_day(day: int, held: str) -> None:
     )
     for each in (rows, rows.reverse()):
         assert in_force(each, date(2026, 3, day), "login").select("login", "shift").rows() == [("mira", held)]
+
+
+def test_rows_that_hold_alike_are_counted() -> None:
+    """Two undated rows of a login that differ: the last stands, and is one of two. A repeated row is one."""
+    rows = pl.DataFrame(
+        [("mira", "early", None, None), ("mira", "late", None, None), ("jonas", "early", None, None)] * 2,
+        {"login": pl.String, "shift": pl.String, "valid_from": pl.Date, "valid_to": pl.Date},
+        orient="row",
+    )
+    held = in_force(rows, date(2026, 3, 10), "login").select("login", "shift", "alike").sort("login")
+    assert held.rows() == [("jonas", "early", 1), ("mira", "late", 2)]

@@ -59,7 +59,10 @@ def queried(report: Report, table: str, day: date, **tables: str) -> list[dict[s
         connection.execute(f"set timezone = 'UTC'; create schema {vendor}")
         for made, query in {name: tables.pop("rows"), **tables}.items():
             connection.execute(f"create table {vendor}.{made} as {query}")
-        return connection.execute(wanted.query, {"day": day}).pl().select(list(wanted.columns)).to_dicts()
+        first, last = wanted.window(day)
+        days = {"day": day, "first": first, "last": last}
+        used = {name: value for name, value in days.items() if f"${name}" in wanted.query}
+        return connection.execute(wanted.query, used).pl().select(list(wanted.columns)).to_dicts()
 
 
 def at(day: date, clock: str) -> datetime:

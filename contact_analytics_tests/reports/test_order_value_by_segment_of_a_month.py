@@ -118,10 +118,11 @@ def test_a_day_that_is_not_stored_is_named_and_nothing_is_changed(month: Month) 
 def test_the_newest_day_says_what_is_to_come(month: Month) -> None:
     """The next day's files may hold purchases of the day: the page says so until they are in."""
     page = Path(month.run.metadata(LAST)["page"]).read_text()
-    assert "is not in yet" not in page
+    assert "may hold more of this day" not in page
     newest = LAST + timedelta(days=1)
     run = make(order_value_by_segment, month.place.folder, month.place.instance, newest, files=month.files)
-    assert f"liveperson.web_session {newest + timedelta(days=1)} is not in yet" in run.metadata(newest)["remarks"]
+    to_come = f"liveperson.web_session of {newest + timedelta(days=1)} may hold more of this day"
+    assert to_come in run.metadata(newest)["remarks"]
     month.select("delete from reports.order_value_by_segment where partition_date = $day", day=newest)
 
 
