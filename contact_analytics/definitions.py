@@ -26,8 +26,7 @@ defs = dg.Definitions(
         retention_clock.retention_clock,
     ],
     asset_checks=[
-        freshness_check(dataset, settings.PARTITIONS, is_used=settings.has_table(dataset.table))
-        for dataset in DATASETS
+        freshness_check(dataset, settings.PARTITIONS, is_used=settings.has_table(dataset.table)) for dataset in DATASETS
     ],
     jobs=[
         automation.liveperson_data_access_job,

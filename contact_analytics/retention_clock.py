@@ -1,7 +1,8 @@
 """The retention clock's asset: which days are stored, which are in danger, and which are lost."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -23,9 +24,11 @@ from contact_analytics.lib.retention import (
     EARLY,
     FAIL_DAYS,
     FAILED,
+    IN_PART,
     LOST,
     MISSING,
     NOT_DUE,
+    REQUEST_DAYS,
     STORED,
     WARN_DAYS,
     Day,
@@ -36,7 +39,7 @@ from contact_analytics.lib.retention import (
 from contact_analytics.lib.tables import evolve, insert
 from contact_analytics.lib.warehouse import WarehouseResource, transaction
 from contact_analytics.lib.webhook import WebhookResource
-from contact_analytics.notifications import EndangeredDay, notify_endangered
+from contact_analytics.notifications import notify_endangered
 
 TABLE = MetaTable(
     name="retention_clock",
@@ -49,6 +52,7 @@ _COLUMNS = ("table", "day", "state", "deleted_from", "days_left", "problem")
 _COLOURS = {
     STORED: "#2a9d8f",
     EARLY: "#a5c45b",
+    IN_PART: "#7d8471",
     ARCHIVED: "#4f43dd",
     NOT_DUE: "#e1e5ee",
     MISSING: "#f2a33a",
@@ -56,6 +60,8 @@ _COLOURS = {
     LOST: "#1c2333",
 }
 SAFE, WHOLE = "nothing_is_about_to_be_deleted", "no_day_is_missing"
+# Metadata by which the sensor knows what the clock knows: when it looked, and which days were at risk, by table.
+LOOKED_AT, AT_RISK = "looked_at", "at_risk"
 CHECKS = [
     dg.AssetCheckSpec(
         SAFE,
@@ -82,7 +88,7 @@ CHECKS = [
     check_specs=CHECKS,
 )
 def retention_clock(
-    archive: ArchiveResource, warehouse: WarehouseResource, webhook: WebhookResource
+    context: dg.AssetExecutionContext, archive: ArchiveResource, warehouse: WarehouseResource, webhook: WebhookResource
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     now = datetime.now(UTC)
     with in_our_words(TABLE.table):
@@ -90,9 +96,18 @@ def retention_clock(
             prepare(connection)
             evolve(connection, TABLE.table, TABLE.columns(), TABLE.grain)
             known = [extractions(connection, dataset) for dataset in USED]
-            told = _told(connection)
-        days = [day for each in zip(USED, known, strict=True) for day in _clock(*each, archive, now)]
-        problem = _tell(webhook, days, told, now)
+            shown, told = _shown(connection), _told(connection)
+        problems = list[ContactAnalyticsError]()
+        days = list[Day]()
+        for dataset, stored in zip(USED, known, strict=True):
+            archived, damaged = _archived(dataset, stored, archive)
+            problems += damaged.values()
+            first = date.fromisoformat(settings.START_DATE)
+            for day in clock(dataset, stored, archived, first, now, shown[dataset.table]):
+                problem = damaged.get(day.day)
+                days.append(replace(day, problem=str(problem)) if problem else day)
+        if problem := _tell(webhook, days, told, now):
+            problems.append(problem)
         with warehouse.get_connection() as connection, transaction(connection):
             connection.execute(f"delete from {TABLE.sql_name}")
             types = {name: column.dtype for name, column in TABLE.columns().items()}
@@ -100,8 +115,18 @@ def retention_clock(
             insert(connection, TABLE.sql_name, pl.DataFrame(rows, schema=types))
     yield dg.MaterializeResult(metadata=_metadata(days, now))
     yield from (_safe(days), _whole(days))
-    if problem:
-        raise problem
+    for problem in problems[1:]:
+        context.log.error(str(problem))
+    if problems:
+        raise problems[0]
+
+
+def _shown(connection: DuckDBPyConnection) -> Mapping[str, set[date]]:
+    """The days of each table that the clock had at its last look."""
+    found = defaultdict[str, set[date]](set)
+    for table, day in connection.execute(f"select dataset, partition_date from {TABLE.sql_name}").fetchall():
+        found[table].add(day)
+    return found
 
 
 def _told(connection: DuckDBPyConnection) -> dict[tuple[str, date], datetime]:
@@ -122,27 +147,27 @@ def _tell(
     if not news or not webhook.url:
         return None
     try:
-        notify_endangered(
-            webhook,
-            [
-                EndangeredDay(day.dataset.table, day.day, day.deleted_from, day.days_left)
-                for day in soon
-                if day.deleted_from and day.days_left is not None
-            ],
-        )
+        notify_endangered(webhook, soon)
     except ContactAnalyticsError as error:
         return error
     told |= dict.fromkeys(news, now)
     return None
 
 
-def _clock(
-    dataset: Dataset, known: Mapping[date, Extraction], archive: ArchiveResource, now: datetime
-) -> Iterator[Day]:
-    stored = {day for day, each in known.items() if each.is_stored}
-    folders = (day for day in archive.days(dataset.vendor, dataset.name) if day not in stored)
-    archived = {day for day in folders if archive.day(dataset.vendor, dataset.name, day).files()}
-    return clock(dataset, known, archived, date.fromisoformat(settings.START_DATE), now)
+def _archived(
+    dataset: Dataset, known: Mapping[date, Extraction], archive: ArchiveResource
+) -> tuple[Collection[date], Mapping[date, ContactAnalyticsError]]:
+    """The days that are not stored and of which the archive has files, and those whose manifest cannot be read."""
+    archived, damaged = set[date](), dict[date, ContactAnalyticsError]()
+    for day in archive.days(dataset.vendor, dataset.name):
+        if day in known and known[day].is_stored:
+            continue
+        try:
+            if archive.day(dataset.vendor, dataset.name, day).files():
+                archived.add(day)
+        except ContactAnalyticsError as error:
+            damaged[day] = error
+    return archived, damaged
 
 
 def _safe(days: Sequence[Day]) -> dg.AssetCheckResult:
@@ -155,7 +180,7 @@ def _safe(days: Sequence[Day]) -> dg.AssetCheckResult:
 
 
 def _whole(days: Sequence[Day]) -> dg.AssetCheckResult:
-    begun = {day.dataset.table: day.day for day in reversed(days) if day.state in (STORED, EARLY)}
+    begun = {day.dataset.table: day.day for day in reversed(days) if day.state in (STORED, EARLY, IN_PART)}
     gaps = [
         day
         for day in days
@@ -173,16 +198,22 @@ def _whole(days: Sequence[Day]) -> dg.AssetCheckResult:
 
 def _metadata(days: Sequence[Day], now: datetime) -> dict[str, Any]:
     states = Counter(day.state for day in days)
-    lost, soon = [day for day in days if day.state == LOST], endangered(days, WARN_DAYS)
+    lost, in_part = ([day for day in days if day.state == state] for state in (LOST, IN_PART))
+    soon, at_risk = endangered(days, WARN_DAYS), defaultdict[str, list[str]](list)
+    for day in endangered(days, REQUEST_DAYS):
+        at_risk[day.dataset.table].append(str(day.day))
     return {
         "dagster/row_count": len(days),
         "picture": dg.MetadataValue.md(picture(_picture(days, now))),
         "overview": dg.MetadataValue.md(_overview(days)),
         "endangered_days": len(soon),
         "lost_days": len(lost),
+        LOOKED_AT: dg.MetadataValue.timestamp(now),
+        AT_RISK: dg.MetadataValue.json(dict(at_risk)),
         **{f"days_{state.replace(' ', '_')}": states[state] for state in _COLOURS},
         **({"endangered": _table(soon)} if soon else {}),
         **({"lost": _table(lost[::-1])} if lost else {}),
+        **({"stored_in_part": _table(in_part[::-1])} if in_part else {}),
     }
 
 
@@ -194,7 +225,7 @@ def _table(days: Sequence[Day]) -> dg.TableMetadataValue:
                     "table": day.dataset.table,
                     "day": str(day.day),
                     "state": day.state,
-                    "deleted_from": f"{day.deleted_from:%Y-%m-%d %H:%M} UTC" if day.deleted_from else "not published",
+                    "deleted_from": day.deleted_from_in_words,
                     "days_left": "" if day.days_left is None else f"{day.days_left:.1f}",
                     "problem": (day.problem or "")[:200],
                 }

@@ -7,6 +7,7 @@ import argparse
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,16 +39,37 @@ def take_ui(page: "Page", ui: str, folder: Path) -> None:
     page.goto(f"{ui}/assets/reports/{REPORT}?view=lineage&lineageScope=upstream")
     for shown in ("agent_activity", "agent_groups", "workforce", REPORT):
         page.get_by_text(shown, exact=True).first.wait_for(timeout=_PATIENCE)
-    page.wait_for_timeout(1500)
+    _settle(page)
     page.screenshot(path=folder / "graph.png")
     page.goto(f"{ui}/assets/reports/{REPORT}?view=overview")
-    page.get_by_text("headline", exact=True).first.wait_for(timeout=_PATIENCE)
+    page.get_by_text("all_inputs_are_in").first.wait_for(timeout=_PATIENCE)
+    _settle(page)
     page.screenshot(path=folder / "report_asset.png")
     page.goto(f"{ui}/assets/meta/retention_clock?view=overview")
     page.get_by_text("Show Markdown").first.click(timeout=_PATIENCE)
-    page.locator('[role="dialog"] img, .bp5-dialog img, .bp4-dialog img').first.wait_for(timeout=_PATIENCE)
-    page.wait_for_timeout(500)
+    page.get_by_role("dialog").locator("img").first.wait_for(timeout=_PATIENCE)
+    _settle(page)
     page.screenshot(path=folder / "retention_clock.png")
+
+
+def take_table(page: "Page", ui: str, day: date, folder: Path) -> None:
+    """A table's asset, one of its days, and its checks."""
+    asset = f"{ui}/assets/liveperson/engagement"
+    for name, view, shown in (
+        ("asset", "view=overview", "conversation_id"),
+        ("day", f"view=partitions&partition={day}", "rows_a_day"),
+        ("checks", "view=checks", "archive_and_table_agree"),
+    ):
+        page.goto(f"{asset}?{view}")
+        page.get_by_text(shown, exact=True).first.wait_for(timeout=_PATIENCE)
+        _settle(page)
+        page.screenshot(path=folder / f"{name}.png")
+
+
+def _settle(page: "Page") -> None:
+    """Wait for what the UI asks for after it has shown a page's frame."""
+    page.wait_for_timeout(1500)
+    page.wait_for_function("!document.body.innerText.includes('Loading')", timeout=_PATIENCE)
 
 
 def take_report(page: "Page", html: Path, folder: Path) -> None:
@@ -74,6 +96,7 @@ def main() -> None:
     newest = max(options.reports.glob(f"*/{REPORT}.html"))
     with opened() as page:
         take_ui(page, options.ui, options.into)
+        take_table(page, options.ui, date.fromisoformat(newest.parent.name), options.into)
     with opened(width=1000, height=1250) as page:
         take_report(page, newest, options.into)
 

@@ -64,6 +64,50 @@ def test_it_loads_with_no_environment_and_no_warning(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("CONTACT_ANALYTICS_UNUSED_TABLES", "liveperson.survey, liveperson.surveys", "names liveperson.surveys, which"),
+        ("CONTACT_ANALYTICS_LOOK_BACK_DAYS", "three", "is 'three', which is no number. Set it to a number, or leave"),
+        ("NICE_CXONE_POLL_SECONDS", "nan", "is 'nan', which is no number"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_named_when_it_loads(tmp_path: Path, name: str, value: str, said: str) -> None:
+    """A slip would otherwise leave a table in use that the company does not have, or fail somewhere in a conversion."""
+    done = subprocess.run(
+        [sys.executable, "-c", "import contact_analytics.definitions"],
+        cwd=tmp_path,
+        env=bare_environment(**{name: value}),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode
+    assert f"ConfigurationError: {name} {said}" in done.stderr
+
+
+def test_the_daemon_leaves_tables_alone_that_the_company_does_not_have(tmp_path: Path) -> None:
+    """Those of vendors without credentials, and those that the settings name; their freshness checks stay there."""
+    words = (
+        "from contact_analytics.definitions import defs; print(*sorted(spec.asset_key.path[-1] "
+        "for check in defs.asset_checks for spec in check.check_specs if spec.automation_condition), "
+        "len(list(defs.asset_checks)))"
+    )
+    settings = {"LIVEPERSON_APP_KEY": "a key", "CONTACT_ANALYTICS_UNUSED_TABLES": "liveperson.survey"}
+    done = subprocess.run(
+        [sys.executable, "-c", words],
+        cwd=tmp_path,
+        env=bare_environment(**settings),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    used = ["agent_activity", "conversations", "engagement", "web_session"]
+    assert done.stdout.split() == [*used, str(len(DATASETS))], done.stderr
+
+
 def test_dagster_finds_it_valid(tmp_path: Path) -> None:
     """As its own command says."""
     done = command(tmp_path, "dagster", "definitions", "validate", "-m", "contact_analytics.definitions")

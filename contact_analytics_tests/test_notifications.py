@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ import dagster as dg
 import pytest
 
 from contact_analytics.lib.errors import CredentialsRejected, DaysFailed
+from contact_analytics.lib.retention import MISSING, Day
 from contact_analytics.lib.webhook import URL
-from contact_analytics.notifications import EndangeredDay, notify_endangered, notify_failed_checks, notify_failures
+from contact_analytics.liveperson.survey import DATASET as SURVEY
+from contact_analytics.notifications import notify_endangered, notify_failed_checks, notify_failures
 from contact_analytics.sandbox.faults import Fault
 from contact_analytics_tests.fakes import Place, days_ago, impatient
 from contact_analytics_tests.webhook_receiver import PARTS, PATH, Answer, Receiver, receiving
@@ -323,21 +326,21 @@ def test_the_sensors_are_on_where_the_url_is_set(tmp_path: Path, url: str, statu
 NOW = datetime(2025, 4, 1, 12, tzinfo=UTC)
 
 
-def endangered(name: str, days_left: float) -> EndangeredDay:
-    deleted_at = NOW + timedelta(days=days_left)
-    return EndangeredDay(name, deleted_at.date() - timedelta(days=30), deleted_at, days_left)
+def endangered(name: str, days_left: float, back: int = 29) -> Day:
+    vendor, _, table = name.partition(".")
+    dataset = replace(SURVEY, vendor=vendor, name=table)
+    return Day(dataset, NOW.date() - timedelta(days=back), MISSING, days_left, None)
 
 
 def test_endangered_days_are_told_of_in_one_message_the_first_ones_first(receiver: Receiver) -> None:
     """Table, day, how long there is left, until when, in UTC."""
-    zoned = NOW.astimezone(None) + timedelta(days=1)
-    days = [endangered("a.late", 3.25), EndangeredDay("b.soon", zoned.date(), zoned, 1), endangered("c.now", -0.5)]
+    days = [endangered("a.late", 3.25, back=26), endangered("b.soon", 0.5), endangered("c.now", -0.5, back=30)]
     notify_endangered(receiver.webhook(ui_url="http://localhost:3000"), days)
     assert receiver.text.splitlines() == [
         "*Days to load before the vendor deletes them: 3*",
         "c.now, 2025-03-02: 0.0 days left, until 2025-04-01 00:00 UTC",
-        f"b.soon, {zoned.date()}: 1.0 days left, until 2025-04-02 12:00 UTC",
-        "a.late, 2025-03-05: 3.2 days left, until 2025-04-04 18:00 UTC",
+        "b.soon, 2025-03-03: 0.5 days left, until 2025-04-02 00:00 UTC",
+        "a.late, 2025-03-06: 3.2 days left, until 2025-04-05 00:00 UTC",
         "Press Materialize… on these assets and choose these days, the first ones first.",
         "Retention clock: <http://localhost:3000/assets/meta/retention_clock>",
     ]
@@ -345,13 +348,13 @@ def test_endangered_days_are_told_of_in_one_message_the_first_ones_first(receive
 
 def test_of_many_endangered_days_the_first_twenty_are_named(receiver: Receiver) -> None:
     """And how many more there are."""
-    notify_endangered(receiver.webhook(), [endangered(f"t{number}", number) for number in range(25, 0, -1)])
+    notify_endangered(receiver.webhook(), [endangered(f"v.t{number}", number) for number in range(25, 0, -1)])
     named = receiver.text.splitlines()[1:-2]
-    assert [line.partition(",")[0] for line in named] == [*(f"t{number}" for number in range(1, 21)), "and 5 more"]
+    assert [line.partition(",")[0] for line in named] == [*(f"v.t{number}" for number in range(1, 21)), "and 5 more"]
 
 
 def test_where_no_day_is_endangered_nothing_is_sent(receiver: Receiver) -> None:
     """Neither is it without a URL."""
     notify_endangered(receiver.webhook(), [])
-    notify_endangered(receiver.webhook(url=""), [endangered("t", 1)])
+    notify_endangered(receiver.webhook(url=""), [endangered("v.t", 1)])
     assert not receiver.messages

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import dagster as dg
@@ -21,7 +22,15 @@ from contact_analytics.liveperson.survey import DATASET, Survey
 from contact_analytics.settings import PARTITIONS
 from contact_analytics_tests.fakes import Materialized, Place, Unreachable, days_ago
 
-DAY = days_ago(5)
+OFFLINE = 4
+
+
+def day_of(place: Place) -> date:
+    """A day with surveys of both kinds, which not every day of so small a sandbox has."""
+    kinds = (
+        (day, {record["type"] for record in place.app.records("survey", day)}) for day in map(days_ago, range(3, 28))
+    )
+    return next(day for day, found in kinds if found > {OFFLINE})
 
 
 class WithoutOfflineSurveys(Survey):
@@ -29,7 +38,7 @@ class WithoutOfflineSurveys(Survey):
 
     @dy.rule()
     def is_not_offline(cls) -> pl.Expr:  # noqa: N805 - a rule is given the schema
-        return cls.type.col != 4
+        return cls.type.col != OFFLINE
 
 
 def changed(**columns: Any) -> type[dy.Schema]:
@@ -69,7 +78,7 @@ def asset_of(schema: type[dy.Schema]) -> Any:
 
 def materialize(place: Place, schema: type[dy.Schema], **options: Any) -> Materialized:
     """The day, by a schema, through the real vendor's resource."""
-    run = place.run(asset_of(schema), DAY, **options)
+    run = place.run(asset_of(schema), day_of(place), **options)
     assert run.ok, run.problem
     return run
 
@@ -82,33 +91,35 @@ def replay(place: Place, schema: type[dy.Schema]) -> Materialized:
 @pytest.mark.parametrize("case", TOO_STRICT)
 def test_what_a_schema_refused_is_loaded_once_it_is_taken(place: Place, case: str) -> None:
     """Nothing is asked of the vendor, the quarantine is empty, its check passes, and the UI shows both counts."""
+    day = day_of(place)
     schema, reason = TOO_STRICT[case]
     first = materialize(place, schema)
     refused = place.select("select * from meta.quarantine")
     assert refused
     assert all(reason in record["reason"] for record in refused)
     assert not first.checks["nothing_is_quarantined"].passed
-    assert first.metadata(DAY)["quarantined"] == len(refused)
-    assert "quarantined_before" not in first.metadata(DAY)
+    assert first.metadata(day)["quarantined"] == len(refused)
+    assert "quarantined_before" not in first.metadata(day)
     rows = len(place.rows("survey"))
 
     again = replay(place, Survey)
     assert again.requests == []
     assert len(place.rows("survey")) == rows + len(refused)
-    place.assert_true("survey", DAY)
+    place.assert_true("survey", day)
     assert place.select("select * from meta.quarantine") == []
     assert again.checks["nothing_is_quarantined"].passed
     assert again.checks["archive_and_table_agree"].passed
-    assert again.metadata(DAY)["state"] == "loaded"
-    assert (again.metadata(DAY)["quarantined_before"], again.metadata(DAY)["quarantined"]) == (len(refused), 0)
-    assert place.stored("survey", DAY).quarantined_before == len(refused)
+    assert again.metadata(day)["state"] == "loaded"
+    assert (again.metadata(day)["quarantined_before"], again.metadata(day)["quarantined"]) == (len(refused), 0)
+    assert place.stored("survey", day).quarantined_before == len(refused)
 
 
 def test_a_field_that_was_unknown_fills_its_new_column(place: Place) -> None:
     """Its values leave `_extra`, and the check that named it passes."""
+    day = day_of(place)
     first = materialize(place, changed(view_time=None))
     assert not first.checks["no_unknown_fields"].passed
-    assert "viewTime" in first.metadata(DAY)["new_fields"]
+    assert "viewTime" in first.metadata(day)["new_fields"]
     assert any("viewTime" in row["_extra"] for row in place.rows("survey") if row["_extra"])
 
     again = replay(place, Survey)
@@ -116,24 +127,26 @@ def test_a_field_that_was_unknown_fills_its_new_column(place: Place) -> None:
     assert again.checks["no_unknown_fields"].passed
     assert {row["_extra"] for row in place.rows("survey")} == {None}
     assert any(row["view_time"] for row in place.rows("survey"))
-    place.assert_true("survey", DAY)
+    place.assert_true("survey", day)
 
 
 def test_a_schema_that_refuses_more_sets_aside_what_it_refuses(place: Place) -> None:
     """Fewer rows than are stored do not come in by themselves; forced, the others are in quarantine."""
+    day = day_of(place)
     materialize(place, Survey)
     rows = len(place.rows("survey"))
     forced = materialize(place, WithoutOfflineSurveys, source="archive", force=True)
-    assert forced.metadata(DAY)["quarantined_before"] == 0
-    assert forced.metadata(DAY)["quarantined"] == rows - len(place.rows("survey")) > 0
+    assert forced.metadata(day)["quarantined_before"] == 0
+    assert forced.metadata(day)["quarantined"] == rows - len(place.rows("survey")) > 0
     assert forced.checks["archive_and_table_agree"].passed
 
 
 def test_a_replay_by_the_same_schema_changes_nothing(place: Place) -> None:
     """What was refused is refused again, so the day is not loaded again; what was before is not said of it."""
+    day = day_of(place)
     materialize(place, WithoutOfflineSurveys)
     before = place.select("select * from meta.quarantine order by all")
     again = replay(place, WithoutOfflineSurveys)
-    assert again.metadata(DAY)["state"] == "unchanged"
-    assert "quarantined_before" not in again.metadata(DAY)
+    assert again.metadata(day)["state"] == "unchanged"
+    assert "quarantined_before" not in again.metadata(day)
     assert place.select("select * from meta.quarantine order by all") == before

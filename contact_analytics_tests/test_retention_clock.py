@@ -9,8 +9,11 @@ from uuid import uuid4
 import dagster as dg
 import pytest
 
-from contact_analytics.endangered_days import RANGE_END, RANGE_START, TAG, WATCHED, requested
+from contact_analytics.automation import liveperson_data_access_job
+from contact_analytics.definitions import defs
+from contact_analytics.endangered_days import TAG, WATCHED, requested
 from contact_analytics.lib.dataset import Dataset
+from contact_analytics.lib.day_range import days_of, range_tags
 from contact_analytics.lib.extractions import prepare
 from contact_analytics.lib.webhook import WebhookResource
 from contact_analytics.retention_clock import SAFE, USED, WHOLE, retention_clock
@@ -83,13 +86,62 @@ def test_its_check_warns_at_seven_days_and_fails_at_three(
         }
 
 
+def test_a_damaged_manifest_stops_nothing_but_is_told(place: Place) -> None:
+    """The clock is stored, its checks are evaluated, the day has the problem, and the run fails with it at the end."""
+    assert place.materialize("survey", days_ago(6)).ok
+    manifest = place.archived("engagement", days_ago(7)).folder / "manifest.json"
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text("[{")
+    _, checks = looked_at(place, WebhookResource())
+    assert checks.keys() == {SAFE, WHOLE}
+    query = "select dataset, partition_date, problem from meta.retention_clock where problem is not null"
+    [found] = place.select(query)
+    assert (found["dataset"], found["partition_date"]) == ("liveperson.engagement", days_ago(7))
+    assert "manifest.json is damaged" in found["problem"]
+    assert "Put a copy of it back" in found["problem"]
+    assert states(place, "liveperson.survey")[days_ago(6)] == "stored"
+    [run] = place.instance.get_runs(limit=1)
+    assert run.status is dg.DagsterRunStatus.FAILURE
+
+
+def test_what_is_stored_in_part_is_named(place: Place) -> None:
+    """With count and days in the metadata; it endangers nothing, as there is nothing more to be had."""
+    for dataset in WATCHED:
+        _pretend_stored(place, dataset, *(days_ago(back) for back in range(1, 400)))
+    place.select(
+        "update meta.extractions set listed_at = partition_date + interval 30 day + interval 1 hour "
+        "where dataset = 'liveperson.survey' and partition_date = ?",
+        [days_ago(40)],
+    )
+    metadata, checks = looked_at(place)
+    assert metadata["days_stored_in_part"] == 1
+    [record] = metadata["stored_in_part"].records
+    assert (record.data["table"], record.data["day"]) == ("liveperson.survey", str(days_ago(40)))
+    assert checks[SAFE].passed
+
+
+def test_the_clock_keeps_the_days_that_it_had(place: Place) -> None:
+    """Of a table that never had anything stored: what the vendor had at the first look does not vanish unsaid."""
+    looked_at(place)
+    place.select(
+        "insert into meta.retention_clock by name select 'liveperson.survey' as dataset, ?::date as partition_date, "
+        "'missing' as state, true as is_at_risk",
+        [days_ago(60)],
+    )
+    looked_at(place)
+    found = states(place, "liveperson.survey")
+    assert {found[days_ago(back)] for back in range(31, 61)} == {"lost"}
+    assert min(found) == days_ago(60)
+
+
 def _pretend_stored(place: Place, dataset: Dataset, *days: date) -> None:
     listed_at = datetime.now(UTC)
     with place.warehouse.get_connection() as connection:
         prepare(connection)
         connection.execute(
             "insert into meta.extractions by name select ? as dataset, unnest(?::date[]) as partition_date, "
-            "'loaded' as state, ?::timestamptz as listed_at",
+            "'loaded' as state, []::timestamptz[] as scopes, "
+            "least(partition_date + interval 2 day, ?)::timestamptz as listed_at",
             [dataset.table, [str(day) for day in days], listed_at],
         )
 
@@ -128,15 +180,17 @@ def day(back: int) -> date:
 
 def asked(instance: dg.DagsterInstance, *datasets: Dataset, now: datetime = NOW) -> list[tuple[str, date, date]]:
     """The runs that the sensor requests: table, first and last day, in their order."""
+    requests = list(requested(instance, datasets, now))
+    spans = [days_of(each.tags) or ("", "") for each in requests]
     return [
-        (each.tags[TAG], date.fromisoformat(each.tags[RANGE_START]), date.fromisoformat(each.tags[RANGE_END]))
-        for each in requested(instance, datasets, now)
+        (each.tags[TAG], date.fromisoformat(first), date.fromisoformat(last))
+        for each, (first, last) in zip(requests, spans, strict=True)
     ]
 
 
 def run(instance: dg.DagsterInstance, dataset: Dataset, first: date, last: date, status: dg.DagsterRunStatus) -> str:
     """A run that the sensor has requested, at a stage."""
-    tags = {TAG: dataset.table, RANGE_START: str(first), RANGE_END: str(last)}
+    tags = {TAG: dataset.table, **range_tags(first, last)}
     made = dg.DagsterRun(
         "__ASSET_JOB", str(uuid4()), status=status, tags=tags, asset_selection=frozenset([dataset.key])
     )
@@ -178,14 +232,46 @@ def test_a_long_gap_is_loaded_from_its_dangerous_end(instance: dg.DagsterInstanc
     assert asked(instance, SURVEY) == [("liveperson.survey", day(23), day(17))]
 
 
-def test_days_that_failed_are_not_requested_again_at_once(instance: dg.DagsterInstance) -> None:
-    """The others of the table go on; a day later it is tried once more."""
-    now = datetime.now(UTC)
-    first, last = now.date() - timedelta(days=26), now.date() - timedelta(days=25)
-    run(instance, SURVEY, first, last, dg.DagsterRunStatus.FAILURE)
-    store(instance, SURVEY, *(now.date() - timedelta(days=back) for back in range(27, 31)))
-    assert asked(instance, SURVEY, now=now)[0][1] == last + timedelta(days=1)
-    assert asked(instance, SURVEY, now=now + timedelta(hours=25))[0][1] == first
+def ended(instance: dg.DagsterInstance, run_id: str) -> datetime:
+    """When a run was created, which is the clock's time: a run that ends does so now."""
+    return instance.get_run_records(dg.RunsFilter(run_ids=[run_id]))[0].create_timestamp
+
+
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED])
+@pytest.mark.parametrize(
+    ("days_left", "wait"),
+    [
+        (-0.5, timedelta(minutes=30)),
+        (0.1, timedelta(minutes=30)),
+        (4.0, timedelta(hours=12)),
+        (20.0, timedelta(days=1)),
+    ],
+)
+def test_after_a_run_that_failed_a_table_rests_for_a_part_of_what_is_left(
+    instance: dg.DagsterInstance, status: dg.DagsterRunStatus, days_left: float, wait: timedelta
+) -> None:
+    """A day that goes within hours is tried several times, and a vendor that is down is not asked week by week."""
+    missing = datetime.now(UTC).date() - timedelta(days=3)
+    failed = ended(instance, run(instance, SURVEY, missing, missing, status))
+    keeps = replace(SURVEY, retention=failed - SURVEY.start(missing) + timedelta(days=days_left))
+    for back in (*range(1, 3), *range(4, 40)):
+        store(instance, SURVEY, failed.date() - timedelta(days=back))
+    assert not asked(instance, keeps, now=failed + wait * 0.8)
+    assert asked(instance, keeps, now=failed + wait) == [("liveperson.survey", missing, missing)]
+
+
+def test_days_that_failed_let_the_others_have_their_turn(instance: dg.DagsterInstance) -> None:
+    """One day that fails each time keeps no other one from being loaded, and is tried again after it."""
+    today = datetime.now(UTC).date()
+    bad, others = today - timedelta(days=26), (today - timedelta(days=22), today - timedelta(days=21))
+    stored = (back for back in range(1, 31) if back not in (26, 22, 21))
+    store(instance, SURVEY, *(today - timedelta(days=back) for back in stored))
+    failed = ended(instance, run(instance, SURVEY, bad, bad, dg.DagsterRunStatus.FAILURE))
+    later = failed + timedelta(hours=13)
+    assert asked(instance, SURVEY, now=failed + timedelta(minutes=1)) == []
+    assert asked(instance, SURVEY, now=later) == [("liveperson.survey", *others)]
+    store(instance, SURVEY, *others)
+    assert asked(instance, SURVEY, now=later) == [("liveperson.survey", bad, bad)]
 
 
 def test_a_table_that_a_run_is_at_is_left_alone(instance: dg.DagsterInstance) -> None:
@@ -199,6 +285,44 @@ def test_a_table_that_a_run_is_at_is_left_alone(instance: dg.DagsterInstance) ->
     instance.add_run(backfill)
     other = MODULES["engagement"].DATASET
     assert [table for table, *_ in asked(instance, SURVEY, other)] == ["liveperson.engagement"]
+
+
+def test_a_table_that_a_job_is_at_is_left_alone(instance: dg.DagsterInstance) -> None:
+    """The schedules launch jobs, whose runs have no selection of assets; which ones they load is planned."""
+    job = defs.resolve_job_def(liveperson_data_access_job.name)
+    made = instance.create_run_for_job(
+        job, status=dg.DagsterRunStatus.NOT_STARTED, tags=range_tags(day(3), day(1)), asset_selection=None
+    )
+    assert made.asset_selection is None
+    other = MODULES["conversations"].DATASET
+    assert [table for table, *_ in asked(instance, SURVEY, other)] == ["liveperson.conversations"]
+
+
+def test_yesterday_is_left_to_the_schedule(instance: dg.DagsterInstance) -> None:
+    """A sensor that looked each minute would take the newest day as soon as it is due, before the schedule does."""
+    store(instance, SURVEY, *(day(back) for back in range(2, 31)))
+    assert not asked(instance, SURVEY, now=NOW.replace(hour=23))
+    assert asked(instance, SURVEY, now=NOW + timedelta(days=1)) == [("liveperson.survey", day(1), day(1))]
+
+
+def test_what_the_clock_has_at_risk_the_sensor_requests(place: Place) -> None:
+    """A day that was asked for too early, and one that is gone from a restored warehouse, until they are loaded."""
+    today = datetime.now(UTC).date()
+    early, gone = days_ago(20), days_ago(10)
+    for dataset in USED:
+        store(place.instance, dataset, *(today - timedelta(days=back) for back in range(1, 400)))
+        _pretend_stored(place, dataset, *(days_ago(back) for back in range(1, 400) if days_ago(back) != gone))
+    place.select(
+        "update meta.extractions set listed_at = partition_date + interval 25 hour where partition_date = ?", [early]
+    )
+    assert not asked(place.instance, SURVEY, now=datetime.now(UTC))
+    metadata, _ = looked_at(place)
+    assert metadata["at_risk"]["liveperson.survey"] == [str(early), str(gone)]
+    assert asked(place.instance, SURVEY, now=datetime.now(UTC)) == [("liveperson.survey", early, early)]
+    store(place.instance, SURVEY, early)
+    assert asked(place.instance, SURVEY, now=datetime.now(UTC)) == [("liveperson.survey", gone, gone)]
+    store(place.instance, SURVEY, gone)
+    assert not asked(place.instance, SURVEY, now=datetime.now(UTC))
 
 
 def test_what_nobody_deletes_is_not_requested(instance: dg.DagsterInstance) -> None:

@@ -195,25 +195,44 @@ def test_a_customer_has_one_status_and_every_order_a_customer() -> None:
     assert {len(known) for known in statuses.values()} == {1}
 
 
-def test_surveys_belong_to_conversations_of_the_same_day() -> None:
-    app = sandbox(scale=0.2)
+def test_surveys_belong_to_conversations_of_the_same_day_or_of_days_before() -> None:
+    app = sandbox(scale=0.5)
     conversations = {row["conversation_id"]: row for row in app.records("engagement", DAY)}
-    surveys = app.records("survey", DAY)
-    assert {row["conversation_id"] for row in surveys} < conversations.keys()
+    days_before = [DAY - timedelta(days=back) for back in range(2, 6)]
+    earlier = {row["conversation_id"] for day in days_before for row in app.records("engagement", day)}
+    surveyed = {row["conversation_id"] for row in app.records("survey", DAY)}
+    assert surveyed < conversations.keys() | earlier
+    assert 0 < len(surveyed & earlier) < 0.1 * len(surveyed)
     agents = {str(row["agent_id"]) for row in app.records("agent_activity", DAY)}
     assert {row["agent_id"] for row in conversations.values()} & agents
 
 
-def test_agent_sessions_run_from_login_to_logout_without_a_gap() -> None:
-    rows = sandbox(scale=0.2).records("agent_activity", DAY)
+def test_agent_sessions_run_from_login_to_logout_without_a_gap_save_some_that_have_no_logout() -> None:
+    rows = sandbox(scale=1.0).records("agent_activity", DAY)
     sessions: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         sessions.setdefault(row["agent_session_id"], []).append(row)
+    ends = Counter(session[-1]["type"] for session in sessions.values())
+    assert ends.keys() == {1, 4}
+    assert ends[4] > 5 * ends[1]
     for session in sessions.values():
-        assert (session[0]["type"], session[-1]["type"]) == (3, 4)
+        assert session[0]["type"] == 3
         for before, after in pairwise(session):
             assert before["timestamp"] < after["timestamp"]
             assert (before["state"], before["concurrent_eng"]) == (after["prev_state"], after["prev_concurrent_eng"])
+
+
+def test_some_agents_are_offline_while_logged_in_and_some_are_logged_in_twice() -> None:
+    rows = [row for back in range(3) for row in sandbox(scale=1.0).records("agent_activity", DAY - timedelta(back))]
+    assert any(row["state"] == 1 for row in rows if row["type"] == 1)
+    spans = dict[str, tuple[int, int, int]]()
+    for row in rows:
+        agent, start, end = spans.get(row["agent_session_id"], (row["agent_id"], row["timestamp"], 0))
+        spans[row["agent_session_id"]] = (agent, start, max(end, row["timestamp"]))
+    twice = [
+        (one, other) for one, other in pairwise(sorted(spans.values())) if one[0] == other[0] and other[1] < one[2]
+    ]
+    assert 0 < len(twice) < 0.2 * len(spans)
 
 
 # Authentication

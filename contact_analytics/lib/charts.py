@@ -72,7 +72,7 @@ def lines(
             title=titles.get(day),
             # A date is read as midnight UTC: in the zone of the machine it would be the day before west of Greenwich.
             scale=alt.Scale(type="utc"),
-            axis=alt.Axis(format="%-d %b", tickCount=8, labelOverlap=True, labelSeparation=8),
+            axis=alt.Axis(format="%-d %b", values=_marked(frame[day]), labelOverlap=True, labelSeparation=8),
         ),
         "y": alt.Y(f"{value}:Q", title=titles.get(value, value), scale=alt.Scale(zero=True)),
     }
@@ -113,10 +113,10 @@ def svg(chart: Chart) -> str:
 
 
 def png(chart: Chart) -> bytes:
-    """The plot as PNG, twice as sharp as it is large."""
+    """The plot as PNG, as large as Dagster's UI shows it."""
     import vl_convert
 
-    return vl_convert.vegalite_to_png(chart, scale=2)
+    return vl_convert.vegalite_to_png(chart)
 
 
 def _altair() -> Any:
@@ -130,6 +130,12 @@ def _rows(frame: pl.DataFrame) -> Any:
     """The frame's rows as Altair's inline data, dates as text."""
     dates = [name for name, kind in frame.schema.items() if kind == pl.Date]
     return _altair().Data(values=frame.with_columns(pl.col(dates).cast(pl.String)).to_dicts())
+
+
+def _marked(days: pl.Series) -> list[int]:
+    """Days to write at an axis, in milliseconds: those that have a value, and no more than fit."""
+    known = days.drop_nulls().unique().sort()
+    return known.gather_every(max(1, -(-known.len() // 8))).dt.epoch("ms").to_list()
 
 
 def _coloured(

@@ -34,14 +34,14 @@ def bars(
     *,
     category: str,
     value: str,
-    table: str,
     colour: str = "",
     order: Sequence[str] = (),
+    table: str = "",
     said: Callable[[float], str] = plain,
     colours: Mapping[str, str] | None = None,
     titles: Mapping[str, str] | None = None,
 ) -> Figure:
-    """Bars as `charts.bars` draws them; `table` is the caption of the one on the page that has their figures."""
+    """Bars as `charts.bars` draws them; `table` is the caption of the one on the page that has the figures of many."""
     chart = charts.bars(
         frame, category=category, value=value, colour=colour, order=order, colours=colours, titles=titles
     )
@@ -81,9 +81,9 @@ def _of_bars(
     bars = rows.group_by(category, maintain_order=True).agg(pl.col(value).sum())
     if bars.is_empty():
         return _NOTHING
-    if rows.height <= _MOST_SAID:
+    if rows.height <= _MOST_SAID or not table:
         each = (
-            f"{name} {said(whole)}{_parts(rows.filter(pl.col(category) == name), colour, value, said)}"
+            f"{name}: {said(whole)}{_parts(rows.filter(pl.col(category) == name), colour, value, said)}"
             for name, whole in bars.iter_rows()
         )
         return f"{'; '.join(each)}."

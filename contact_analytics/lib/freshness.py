@@ -26,10 +26,10 @@ def deadline_cron(dataset: Dataset) -> str:
 def freshness_check(
     dataset: Dataset, partitions: dg.DailyPartitionsDefinition, *, is_used: bool = True
 ) -> dg.AssetChecksDefinition:
-    """A check of its own, which the daemon evaluates at each day's deadline, or when a run that is at it then has ended.
+    """A check of its own, which the daemon evaluates at each day's deadline, or after a run that is at the table then.
 
-    Of a table that `is_used` by nobody it is evaluated on request alone. Dagster's freshness policies look at the latest materialization of any partition, so that a backfill of an old day
-    would make a table fresh that lacks yesterday.
+    Of a table that is not used it is evaluated on request alone. Dagster's freshness policies look at the latest
+    materialization of any partition, so that a backfill of an old day would make a table fresh that lacks yesterday.
     """
     at_deadline = dg.AutomationCondition.cron_tick_passed(deadline_cron(dataset))
     is_wanted = at_deadline.since(dg.AutomationCondition.newly_requested())

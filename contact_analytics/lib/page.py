@@ -57,7 +57,8 @@ h1 { font-size: 1.6rem; line-height: 1.25; margin: 0; }
 h2 { font-size: 1.1rem; margin: 0 0 .75rem; }
 header p { margin: .25rem 0 1.25rem; color: #56607a; }
 section, figure { background: #fff; border: 1px solid #e1e5ee; border-radius: .5rem; padding: 1rem; margin: 0 0 1rem; }
-caption { text-align: left; }
+caption { text-align: left;
+  font-family: system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif; }
 figure svg { width: 100%; min-width: 34rem; height: auto; display: block; overflow: visible; }
 dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: 1rem; margin: 0 0 1rem; }
 dl div { background: #fff; border: 1px solid #e1e5ee; border-radius: .5rem; padding: .75rem 1rem; }

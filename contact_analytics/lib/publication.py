@@ -1,4 +1,4 @@
-"""The published copy: a file for readers, which is replaced when a run has loaded something.
+"""The published copy: a file for readers, which is replaced when a run has changed what is known of a day.
 
 A DuckDB file that is written has no readers. Who opens the copy read-only keeps nobody from writing or publishing, and
 reads on in the copy that they have until they open it again.
@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from time import monotonic
 from typing import IO
@@ -23,12 +22,11 @@ from contact_analytics.lib.schema import literal
 
 _CHUNK_BYTES = 1 << 20
 _HEADER, _MAGIC = 12, b"DUCK"
-_DAYS = (
-    "select dataset, partition_date, epoch_us(loaded_at), rows from {}meta.extractions "
-    "where state in ('loaded', 'empty')"
-)
+# What readers are to learn of. How long a day is left changes with each look at the clock, and is no news.
+_DAYS = "select dataset, partition_date, state, epoch_us(loaded_at), rows, problem_type from {}meta.extractions"
+_CLOCK = "select clock::varchar from (select * exclude (days_left) from {}meta.retention_clock) as clock"
 
-Days = set[tuple[str, date, int, int]]
+News = set[tuple[object, ...]]
 
 
 class PublicationFailed(WarehouseError, dg.DagsterError):
@@ -80,11 +78,11 @@ def check_target(target: Path, warehouse: Path) -> None:
 def publish(
     connection: DuckDBPyConnection, warehouse: Path, file: IO[bytes], target: Path, *, anew: bool
 ) -> Publication | None:
-    """Put a copy in the target's place where its days are not the warehouse's; `anew`, although they are.
+    """Put a copy in the target's place where it does not say of each day what the warehouse does; `anew`, in any case.
 
     `file` is the warehouse, open for reading, and `connection` what keeps other programs from writing it meanwhile.
     """
-    stored, published = _days(connection), _published_days(connection, target)
+    stored, published = _news(connection), _published_news(connection, warehouse, target)
     if not stored or (stored == published and not anew):
         return None
     started = monotonic()
@@ -96,19 +94,23 @@ def publish(
             shutil.copyfileobj(file, out, _CHUNK_BYTES)
         # What somebody has written into the old copy; DuckDB would take it for a part of the new one.
         wal_of(target).unlink(missing_ok=True)
+    _note(warehouse, target)
     return Publication(target, size, monotonic() - started)
 
 
-def _days(connection: DuckDBPyConnection, catalog: str = "") -> Days | None:
-    """The stored days as they were loaded last; None if this is no warehouse of ours, or one that is not begun."""
+def _news(connection: DuckDBPyConnection, catalog: str = "") -> News | None:
+    """What is known of each day; None if this is no warehouse of ours, or one that is not begun."""
     try:
-        return set(connection.execute(_DAYS.format(catalog)).fetchall())
+        days = set(connection.execute(_DAYS.format(catalog)).fetchall())
     except duckdb.CatalogException:
         return None
+    with suppress(duckdb.CatalogException):  # Nobody has looked at the clock yet.
+        days |= set(connection.execute(_CLOCK.format(catalog)).fetchall())
+    return days
 
 
-def _published_days(connection: DuckDBPyConnection, target: Path) -> Days | None:
-    """The days of the copy, None if that cannot be told. Raises if what is there is none, and not ours to replace."""
+def _published_news(connection: DuckDBPyConnection, warehouse: Path, target: Path) -> News | None:
+    """What the copy says, None if that cannot be told. Raises if what is there is none, and not ours to replace."""
     if not target.exists() or not target.stat().st_size:
         return None
     with target.open("rb") as file:
@@ -117,15 +119,43 @@ def _published_days(connection: DuckDBPyConnection, target: Path) -> Days | None
         raise _foreign(target)
     try:
         connection.execute(f"attach {literal(str(target))} as _published (read_only)")
-    except duckdb.Error:  # Damaged, or open for writing elsewhere: another copy takes its place in any case.
-        return None
+    except duckdb.Error as error:  # Damaged, encrypted, or open for writing elsewhere.
+        if _is_noted(warehouse, target):
+            return None
+        raise ConfigurationError(
+            f"{target} cannot be opened, is not known as a copy of {warehouse.name}, and was not touched: "
+            f"{str(error).partition(chr(10))[0]}.",
+            "Close the program that has it open, set CONTACT_ANALYTICS_PUBLISH to a path of its own, or move it away.",
+        ) from error
     try:
-        days = _days(connection, "_published.")
+        news = _news(connection, "_published.")
     finally:
         connection.execute("detach _published")
-    if days is None:
+    if news is None:
         raise _foreign(target)
-    return days
+    return news
+
+
+def _note(warehouse: Path, target: Path) -> None:
+    """Write down beside the warehouse which file is our copy, for when that cannot be seen by opening it."""
+    note = _note_of(warehouse)
+    note.touch(mode=0o600)
+    note.write_text(_identity(target))
+
+
+def _is_noted(warehouse: Path, target: Path) -> bool:
+    note = _note_of(warehouse)
+    return note.exists() and note.read_text() == _identity(target)
+
+
+def _note_of(warehouse: Path) -> Path:
+    return warehouse.with_name(f"{warehouse.name}.published")
+
+
+def _identity(target: Path) -> str:
+    """What tells a file from any that takes its place; who writes into it does not change it."""
+    status = target.stat()
+    return f"{target}\n{status.st_dev} {status.st_ino}\n"
 
 
 def _foreign(target: Path) -> ConfigurationError:

@@ -24,10 +24,14 @@ class Entry:
 
 @dataclass(frozen=True)
 class LinkRule:
-    """Why two entries are the same person, and how sure that is, from 0 to 1."""
+    """Why two entries are the same person, and how sure that is, from 0 to 1.
+
+    A rule that does not join says who might be the same person, and no more.
+    """
 
     name: str
     confidence: float
+    joins: bool = True
 
 
 # The entries that have a value.
@@ -73,7 +77,7 @@ class _Linkage:
         telling = list[list[Entry]]()
         for entries in map(sorted, shared.values()):
             groups = {self.groups[entry] for entry in entries}
-            if len(groups) > 1 and not _fit(groups):
+            if len(groups) > 1 and not (rule.joins and _fit(groups)):
                 self.doubts.append((rule, entries))
             elif len(groups) > 1:
                 telling.append(entries)

@@ -24,7 +24,7 @@ MISSING, FAILED, LOST = "missing", "failed", "lost"
 STATES = {
     STORED: "the table has it",
     EARLY: "the table has it, but it was asked for before the vendor was due to be done with it, and can be again",
-    IN_PART: "the table has what there was of it: it was asked for too early, or when the vendor had begun to delete it",
+    IN_PART: "the table has a part: it was asked for too early, or when the vendor had begun to delete it",
     ARCHIVED: "the table lacks it, the archive has files of it: `source: archive` loads them",
     NOT_DUE: "the vendor is not due to be done with it",
     MISSING: "the table lacks it, and it was never tried",
@@ -65,7 +65,7 @@ class Day:
 
     @property
     def deleted_from_in_words(self) -> str:
-        return f"{self.deleted_from.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if self.deleted_from else "not published"
+        return f"{self.deleted_from:%Y-%m-%d %H:%M} UTC" if self.deleted_from else "not published"
 
     @property
     def is_at_risk(self) -> bool:
@@ -103,7 +103,7 @@ def clock(
     are stored, and those that were tried while the vendor had them; before the first of all these, nothing was begun.
     """
     window = dataset.retention or timedelta(days=_WINDOW_DAYS)
-    has_from = now.astimezone(UTC).date() - window
+    has_from = (now.astimezone(UTC) - window).date()
     tried = (day for day, each in known.items() if each.is_stored or each.state == "failed")
     day = max(first, min([has_from, *tried, *shown]))
     while dataset.end(day) <= now:
@@ -132,9 +132,9 @@ def _state_of_stored(dataset: Dataset, day: date, stored: Extraction, now: datet
         if dataset.is_expired(day, now):
             return IN_PART
         return EARLY if dataset.is_due(day, now) else STORED
-    # With a file of each hour, none was deleted yet.
-    is_whole = len(stored.scopes) == _HOURS or not dataset.begins_to_expire(day, stored.listed_at)
-    return STORED if is_whole else IN_PART
+    # Where there is a file of each hour, none was deleted yet.
+    is_too_late = dataset.begins_to_expire(day, stored.listed_at) and len(stored.scopes) < _HOURS
+    return IN_PART if is_too_late else STORED
 
 
 def endangered(days: Iterable[Day], within: float) -> list[Day]:

@@ -48,8 +48,8 @@ class WarehouseResource(DuckDBResource):
     )
     publish: str = Field(
         default="",
-        description="Path of a DuckDB file for readers: a copy, replaced after each run that has loaded something. "
-        "Empty: none.",
+        description="Path of a DuckDB file for readers: a copy, replaced after each run that changed what is known of "
+        "a day. Empty: none.",
     )
 
     @contextmanager

@@ -5,6 +5,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any
 
 import polars as pl
@@ -27,6 +28,8 @@ LOGIN = LinkRule("login name is e-mail", 0.9)
 SEGMENT = LinkRule("same segment and name", 0.9)
 NAME = LinkRule("same full name", 0.6)
 RULES = (EMAIL, EMPLOYEE_ID, LOGIN, SEGMENT, NAME)
+# `N/A` and `0` are employee ids of people who have nothing in common.
+EMPLOYEE_ID_ALONE = LinkRule("same employee id, but another e-mail and name", 0.3, joins=False)
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _USER_TYPES = {0: "system", 1: "human", 2: "bot"}
@@ -129,9 +132,19 @@ def values(known: Sequence[Identity], frames: Frames) -> list[tuple[LinkRule, Sh
         f"{row['agent_id']} {row['acd_id']}": (entry_of(_CXONE, row["agent_id"]), entry_of(_ACD, row["acd_id"]))
         for row in pairs
     }
+    employee_ids = _shared(known, lambda one: _folded(one.employee_id))
+    of = {one.entry: one for one in known}
+    contradicted = {
+        told
+        for told, entries in employee_ids.items()
+        # More entries than systems join nobody anyway.
+        if len(entries) <= len(SYSTEMS)
+        and any(_contradict(of[one], of[other]) for one, other in combinations(entries, 2))
+    }
     return [
         (EMAIL, _shared(known, lambda one: _address(one.email))),
-        (EMPLOYEE_ID, _shared(known, lambda one: _folded(one.employee_id))),
+        (EMPLOYEE_ID, {told: had for told, had in employee_ids.items() if told not in contradicted}),
+        (EMPLOYEE_ID_ALONE, {told: had for told, had in employee_ids.items() if told in contradicted}),
         (LOGIN, _shared(known, lambda one: _address(one.login or one.email))),
         (SEGMENT, segments),
         (NAME, _shared(known, lambda one: _full_name(one.name or one.nickname))),
@@ -180,6 +193,13 @@ def _shared(known: Sequence[Identity], value: Callable[[Identity], str]) -> Shar
         if told := value(one):
             found[told].append(one.entry)
     return found
+
+
+def _contradict(one: Identity, other: Identity) -> bool:
+    """Whether both have e-mail addresses and names, of which no address and no word of a name is the same."""
+    addresses = [{*filter(None, (_address(each.email), _address(each.login)))} for each in (one, other)]
+    words = [{*_folded(f"{each.name} {each.nickname}").split()} for each in (one, other)]
+    return all(all(told) and told[0].isdisjoint(told[1]) for told in (addresses, words))
 
 
 def _tidy(text: str | None) -> str:

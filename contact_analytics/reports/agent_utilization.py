@@ -15,6 +15,7 @@ from contact_analytics.lib.report_days import PagesResource, make_report
 from contact_analytics.lib.schema import field
 from contact_analytics.lib.warehouse import WarehouseResource
 from contact_analytics.reports.agent_utilization_page import STATES, UNKNOWN, paint
+from contact_analytics.reports.people import AGENT_GROUPS, names
 from contact_analytics.reports.workforce import WORKFORCE
 from contact_analytics.settings import PARTITIONS, has_table
 
@@ -25,11 +26,13 @@ _NO_GROUP = -1
 _SESSION = ["agent_id", "agent_session_id"]
 # What LivePerson calls unknown or irrelevant, such as the moment of the login, is other.
 _NUMBERS = {"online": 2, "back soon": 3, "away": 4, "offline": 1}
+_LOGINS = ("brand.workforce.login", f"{_ACTIVITY}.agent_loginname")
+_TIME = tuple(f"{_ACTIVITY}.{column}" for column in ("timestamp", "type", "state", "prev_state", "agent_session_id"))
+_LOAD, _MOST = f"{_ACTIVITY}.concurrent_eng", f"{_ACTIVITY}.max_concurrent_eng"
 
 
 def _minutes(state: str) -> Any:
-    sources = (f"{_ACTIVITY}.state", f"{_ACTIVITY}.timestamp")
-    return field(dy.Float64, f"Time {state}", unit="min", sources=sources)
+    return field(dy.Float64, f"Time {state}", unit="min", sources=_TIME)
 
 
 class AgentUtilization(dy.Schema):
@@ -40,10 +43,16 @@ class AgentUtilization(dy.Schema):
     agent_group = field(
         dy.String,
         "Agent group",
-        sources=(f"{_ACTIVITY}.agent_group_id", "liveperson.agent_groups.name"),
+        sources=(f"{_ACTIVITY}.agent_group_id", f"{AGENT_GROUPS}.name"),
     )
-    region = field(dy.String, "Region, by the workforce file", sources=("brand.workforce.region",))
-    shift = field(dy.String, "Shift, by the workforce file", sources=("brand.workforce.shift",))
+    region = field(dy.String, "Region, by the workforce file", sources=("brand.workforce.region", *_LOGINS))
+    shift = field(dy.String, "Shift, by the workforce file", sources=("brand.workforce.shift", *_LOGINS))
+    workforce_rows = field(
+        dy.Int64,
+        "Rows of the workforce file that hold alike for the login on the day: of several, the last one counts",
+        unit="rows",
+        sources=_LOGINS,
+    )
     sessions = field(
         dy.Int64, "Sessions with time on the day", unit="sessions", sources=(f"{_ACTIVITY}.agent_session_id",)
     )
@@ -51,10 +60,13 @@ class AgentUtilization(dy.Schema):
         dy.Int64,
         "Those of them that began before the day or ended after it",
         unit="sessions",
-        sources=(f"{_ACTIVITY}.timestamp",),
+        sources=(f"{_ACTIVITY}.agent_session_id", f"{_ACTIVITY}.timestamp"),
     )
     sessions_without_logout = field(
-        dy.Int64, "Those of them that have no logout", unit="sessions", sources=(f"{_ACTIVITY}.type",)
+        dy.Int64,
+        "Those of them that have no logout",
+        unit="sessions",
+        sources=(f"{_ACTIVITY}.agent_session_id", f"{_ACTIVITY}.type"),
     )
     minutes_online = _minutes("online")
     minutes_back_soon = _minutes("back soon")
@@ -62,26 +74,31 @@ class AgentUtilization(dy.Schema):
     minutes_offline = _minutes("offline, though logged in")
     minutes_other = _minutes("in no state that the vendor names, such as the moment of the login")
     engagement_minutes = field(
+        dy.Float64, "Engagements times their minutes while online", unit="min", sources=(_LOAD, *_TIME)
+    )
+    load_minutes = field(
         dy.Float64,
-        "Engagements times their minutes while online",
+        "Time online in which it is known how many engagements there were",
         unit="min",
-        sources=(f"{_ACTIVITY}.concurrent_eng", f"{_ACTIVITY}.timestamp"),
+        sources=(_LOAD, *_TIME),
     )
     capacity_minutes = field(
         dy.Float64,
-        "Most engagements that the agent may have, times the minutes online",
+        "Most engagements that the agent may have, times the minutes online in which both are known",
         unit="min",
-        sources=(f"{_ACTIVITY}.max_concurrent_eng", f"{_ACTIVITY}.timestamp"),
+        sources=(_LOAD, _MOST, *_TIME),
     )
-    concurrency = field(dy.Float64, "Engagements at a time while online", sources=(f"{_ACTIVITY}.concurrent_eng",))
-    max_concurrency = field(
-        dy.Float64, "Most engagements at a time while online", sources=(f"{_ACTIVITY}.max_concurrent_eng",)
+    concurrency = field(
+        dy.Float64,
+        "Engagements at a time while online: engagement_minutes over load_minutes",
+        sources=(_LOAD, *_TIME),
     )
+    max_concurrency = field(dy.Float64, "Most engagements at a time while online", sources=(_LOAD, _MOST, *_TIME))
     utilization = field(
         dy.Float64,
         "Part of the capacity that was in use while online; null without any",
         unit="0 to 1",
-        sources=(f"{_ACTIVITY}.concurrent_eng", f"{_ACTIVITY}.max_concurrent_eng"),
+        sources=(_LOAD, _MOST, *_TIME),
     )
 
     @dy.rule()
@@ -103,11 +120,16 @@ REPORT = Report(
         Where sessions of an agent overlap, the state is that of the last event in those that are still open.
 
         Utilization is the time of engagements while online over the time of all that the agent could have had; time of
-        which the vendor does not state how many there were or could be is left out.
+        which the vendor does not state how many there were or could be is left out. Engagements at a time are over the
+        time of which it states how many there were.
 
         A session that ends later is counted once it has ended, up to seven days later: the day is made again then.
 
-        Region and shift are those that the workforce file has for the login name on the day, whatever its case.
+        Region and shift are those that the workforce file has for the login name on the day, whatever its case. Of
+        rows that hold alike, such as two without dates, the last one in the file counts.
+
+        An agent counts for one group: that of the last event of the day that names one, also if the agent changed
+        during the day. The group has the name that it had when the day ended.
     """,
     inputs=(
         Input(
@@ -128,12 +150,7 @@ REPORT = Report(
             },
             days_after=REACH,
         ),
-        Input(
-            "liveperson.agent_groups",
-            "select id, arg_max(name, valid_from) as name from liveperson.agent_groups group by id",
-            {"id": pl.Int64, "name": pl.String},
-            history=True,
-        ),
+        names(AGENT_GROUPS),
     ),
     files=(WORKFORCE,),
     has=has_table,
@@ -177,15 +194,16 @@ def compute(day: date, frames: Frames) -> pl.DataFrame:
                 for name, held in of_state.items()
             ),
             load.filter(is_loaded).sum().alias("engagement_minutes"),
+            pl.col("minutes").filter(is_loaded).sum().alias("load_minutes"),
             load.filter(is_limited).sum().alias("_in_use"),
             (pl.col("minutes") * pl.col("max_concurrent_eng")).filter(is_limited).sum().alias("capacity_minutes"),
             pl.col("minutes").filter(is_limited).sum().alias("_limited"),
         )
         .join(counts, on="agent_id")
     )
-    named = _grouped(_placed(day, agents, frames[WORKFORCE.name]), frames["liveperson.agent_groups"])
+    named = _grouped(_placed(day, agents, frames[WORKFORCE.name]), frames[AGENT_GROUPS])
     return named.with_columns(
-        concurrency=ratio("engagement_minutes", "minutes_online"),
+        concurrency=ratio("engagement_minutes", "load_minutes"),
         max_concurrency=ratio("capacity_minutes", "_limited"),
         utilization=ratio("_in_use", "capacity_minutes"),
     ).sort("agent_id")
@@ -222,26 +240,31 @@ def _spans(day: date, events: pl.DataFrame) -> pl.DataFrame:
 
 
 def _without_overlaps(spans: pl.DataFrame) -> pl.DataFrame:
-    """The stretches in which an agent was in one state, in order, each with its minutes."""
+    """The stretches in which an agent was in one state, in order, each with its minutes.
+
+    A stretch is cut at the edges of those that it overlaps alone: a bot may have thousands of sessions a day.
+    """
     edges = pl.concat([spans.select("agent_id", at="start"), spans.select("agent_id", at="until")]).unique()
-    pieces = edges.sort("agent_id", "at").with_columns(end=pl.col("at").shift(-1).over("agent_id")).drop_nulls()
-    of_sessions = pieces.join(spans.select(_SESSION).unique(), on="agent_id").sort("at")
-    held = of_sessions.join_asof(
-        spans.sort("start"), left_on="at", right_on="start", by=_SESSION, check_sortedness=False
-    ).filter(pl.col("end") <= pl.col("until"))
-    last = held.sort("at", "timestamp", "began", "agent_session_id").unique(
-        ["agent_id", "at"], keep="last", maintain_order=True
+    edges = edges.sort("agent_id", "at").with_row_index("_edge").with_columns(end=pl.col("at").shift(-1))
+    cut = (
+        spans.join(edges.select("agent_id", start="at", _first="_edge"), on=["agent_id", "start"])
+        .join(edges.select("agent_id", until="at", _last="_edge"), on=["agent_id", "until"])
+        .with_columns(_edge=pl.int_ranges("_first", "_last", dtype=pl.UInt32))
+        .explode("_edge")
+        .join(edges.drop("agent_id"), on="_edge")
     )
-    return last.with_columns(minutes=(pl.col("end") - pl.col("at")).dt.total_milliseconds() / 60_000)
+    held = cut.sort("_edge", "timestamp", "began", "agent_session_id").unique("_edge", keep="last", maintain_order=True)
+    return held.with_columns(minutes=(pl.col("end") - pl.col("at")).dt.total_milliseconds() / 60_000)
 
 
 def _placed(day: date, agents: pl.DataFrame, workforce: pl.DataFrame) -> pl.DataFrame:
     """Agents with the region and shift that the workforce file has for them on the day."""
-    placed = in_force(workforce.with_columns(_login=pl.col("login").str.to_lowercase()), day, "_login").select(
-        "_login", *(pl.col(name).fill_null(f"no {name}") for name in ("region", "shift"))
+    rows = workforce.with_columns(_login=pl.col("login").str.to_lowercase()).drop("login")
+    placed = in_force(rows, day, "_login").select(
+        "_login", *(pl.col(name).fill_null(f"no {name}") for name in ("region", "shift")), workforce_rows="alike"
     )
     joined = agents.with_columns(_login=pl.col("agent_login").str.to_lowercase()).join(placed, on="_login", how="left")
-    return joined.with_columns(pl.col("region", "shift").fill_null(UNKNOWN))
+    return joined.with_columns(pl.col("region", "shift").fill_null(UNKNOWN), pl.col("workforce_rows").fill_null(0))
 
 
 def _grouped(agents: pl.DataFrame, groups: pl.DataFrame) -> pl.DataFrame:

@@ -2,14 +2,16 @@
 
 import polars as pl
 
-from contact_analytics.lib import charts
-from contact_analytics.lib.page import Figure, Listing, Page, decimal, listing, percent
+from contact_analytics.lib import figures
+from contact_analytics.lib.page import Listing, Page, decimal, listing, percent
 from contact_analytics.lib.report import ratio
 
 # In the order of a bar.
 STATES = ("online", "back soon", "away", "offline", "other")
-_COLOURS: dict[str, str] = dict(zip(STATES, ("#2a9d8f", "#f2a33a", "#d1495b", "#7a8ca5", "#c8cdd8"), strict=True))
+COLOURS: dict[str, str] = dict(zip(STATES, ("#2a9d8f", "#c97a10", "#d1495b", "#4d5b70", "#8b93a1"), strict=True))
 UNKNOWN = "not in the workforce file"
+_MINUTES = [f"minutes_{name.replace(' ', '_')}" for name in STATES]
+_HOURS = {name: name.replace("minutes", "hours") for name in _MINUTES}
 
 
 def paint(rows: pl.DataFrame, month: pl.DataFrame) -> Page:
@@ -24,28 +26,23 @@ def paint(rows: pl.DataFrame, month: pl.DataFrame) -> Page:
             "Engagements at a time": decimal(total["concurrency"].item() if total.height else None),
         },
         figures=[
-            Figure(
+            figures.bars(
                 "Hours by state and agent group",
-                "Bars of hours by state, one bar an agent group. The table below has the figures.",
-                charts.bars(
-                    states,
-                    category="agent_group",
-                    value="hours",
-                    colour="state",
-                    order=STATES,
-                    colours=_COLOURS,
-                    titles={"hours": "hours"},
-                ),
+                states,
+                category="agent_group",
+                value="hours",
+                table="By agent group",
+                colour="state",
+                order=STATES,
+                colours=COLOURS,
             ),
-            Figure(
+            figures.lines(
                 "Utilization over thirty days",
-                "A line of the utilization of all agents, a point a day.",
-                charts.lines(
-                    _summed(month, "partition_date"),
-                    day="partition_date",
-                    value="utilization",
-                    titles={"utilization": "utilization, 0 to 1"},
-                ),
+                _summed(month, "partition_date").drop_nulls("utilization"),
+                day="partition_date",
+                value="utilization",
+                said=percent,
+                titles={"utilization": "utilization, 0 to 1"},
             ),
         ],
         listings=[
@@ -85,29 +82,28 @@ def _summed(rows: pl.DataFrame, by: str) -> pl.DataFrame:
     """Agents added up: ratios of sums, not averages of ratios."""
     online = pl.col("utilization").is_not_null()
     summed = rows.group_by(by, maintain_order=True).agg(
+        pl.col(*_MINUTES, "engagement_minutes", "load_minutes", "capacity_minutes").sum(),
         agents=pl.col("agent_id").n_unique(),
-        minutes_online=pl.col("minutes_online").sum(),
-        engagement_minutes=pl.col("engagement_minutes").sum(),
-        capacity_minutes=pl.col("capacity_minutes").sum(),
         _in_use=(pl.col("utilization") * pl.col("capacity_minutes")).filter(online).sum(),
     )
     return summed.with_columns(
-        hours_online=pl.col("minutes_online") / 60,
-        concurrency=ratio("engagement_minutes", "minutes_online"),
+        *(pl.col(minutes).alias(hours) / 60 for minutes, hours in _HOURS.items()),
+        concurrency=ratio("engagement_minutes", "load_minutes"),
         utilization=ratio("_in_use", "capacity_minutes"),
     ).sort(by)
 
 
 def _group_listing(rows: pl.DataFrame, column: str, name: str) -> Listing:
-    shown = _summed(rows, column).select(column, "agents", "hours_online", "concurrency", "utilization")
-    return listing(f"By {name}", shown, decimals={"hours_online": 1, "concurrency": 2}, percents=["utilization"])
+    shown = _summed(rows, column).select(column, "agents", *_HOURS.values(), "concurrency", "utilization")
+    decimals = {**dict.fromkeys(_HOURS.values(), 1), "concurrency": 2}
+    return listing(f"By {name}", shown, decimals=decimals, percents=["utilization"])
 
 
 def _by_state(rows: pl.DataFrame) -> pl.DataFrame:
-    columns = {f"minutes_{name.replace(' ', '_')}": name for name in STATES}
+    columns = dict(zip(_MINUTES, STATES, strict=True))
     long = rows.select("agent_group", *columns).unpivot(index="agent_group", variable_name="state", value_name="hours")
-    summed = long.group_by("agent_group", "state").agg(pl.col("hours").sum() / 60)
-    return summed.with_columns(pl.col("state").replace_strict(columns)).sort("agent_group")
+    summed = long.group_by("agent_group", "state", maintain_order=True).agg(pl.col("hours").sum() / 60)
+    return summed.with_columns(pl.col("state").replace_strict(columns)).sort("agent_group", maintain_order=True)
 
 
 def _remarks(rows: pl.DataFrame) -> list[str]:
@@ -120,4 +116,6 @@ def _remarks(rows: pl.DataFrame) -> list[str]:
         )
     if unknown := (rows["region"] == UNKNOWN).sum():
         said.append(f"Agents who are not in the workforce file: {unknown:,}.")
+    if several := (rows["workforce_rows"] > 1).sum():
+        said.append(f"Agents of whom the workforce file has several rows alike, of which the last counts: {several:,}.")
     return said

@@ -48,6 +48,8 @@ _IDS = {
     "nice_cxone_acd_id": (f"{_RECORDED}.agent_1_acd_id", f"{_RECORDED}.agent_2_acd_id"),
 }
 _EVERY_ID = tuple(source for sources in _IDS.values() for source in sources)
+# By these CXone's newest name and team of an agent are found.
+_LAST = (f"{_QM}.dated_at", f"{_QM}.workflow_id", f"{_RECORDED}.start_date")
 _EVIDENCE = (*_EMAILS, *_EMPLOYEE_IDS, *_NAMES, f"{_QM}.segment_id", f"{_RECORDED}.segment_id")
 
 
@@ -75,7 +77,7 @@ class Agents(dy.Schema):
     agent_key = field(
         dy.String, "Person: a digest of the first of the ids that follow, in their order", key=True, sources=_EVERY_ID
     )
-    name = field(dy.String, "Name", personal=True, sources=_NAMES)
+    name = field(dy.String, "Name", personal=True, sources=(*_NAMES, *_LAST))
     email = field(dy.String, "E-mail address", personal=True, sources=_EMAILS)
     employee_id = field(dy.String, "Employee id", personal=True, sources=_EMPLOYEE_IDS)
     liveperson_user_id = field(
@@ -103,7 +105,7 @@ class Agents(dy.Schema):
     nice_cxone_team_name = field(
         dy.String,
         "Team when last seen",
-        sources=(f"{_QM}.team_name", f"{_RECORDED}.agent_1_team", f"{_RECORDED}.agent_2_team"),
+        sources=(f"{_QM}.team_name", f"{_RECORDED}.agent_1_team", f"{_RECORDED}.agent_2_team", *_LAST),
     )
     nice_cxone_last_seen = field(
         dy.Date,
@@ -144,11 +146,13 @@ REPORT = UnpartitionedReport(
 
         A person has one id of a kind. What a value would join to a second one is not joined: everyone with that value
         stays apart under that rule, and is listed as a candidate of the others. Stronger rules go first, and what they
-        have joined counts as one.
+        have joined counts as one. Employee ids join nobody whose e-mail addresses differ and whose names have no word
+        in common: these are candidates as well.
 
-        The key follows from the first id that a person has: LivePerson's, Khoros Care's, CXone's. With a new match the
-        person keeps the key of the stronger id, and the other key ends as one of its own; it stays among `keys`, in one
-        row alone.
+        The key follows from the first id that a person has now: LivePerson's, Khoros Care's, CXone's. With a new match
+        the person keeps the key of the stronger id, and the other key ends as one of its own; it stays among `keys`, in
+        one row alone. Who is no longer in the vendor's list of the first id has the key of the next id from then on,
+        and the one before is in no row.
 
         Whoever has one id is a row too, `unmatched`. Confidence is that of the weakest link.
     """,

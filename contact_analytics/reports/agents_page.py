@@ -2,8 +2,8 @@
 
 import polars as pl
 
-from contact_analytics.lib import charts
-from contact_analytics.lib.page import Figure, Listing, Page, listing
+from contact_analytics.lib import figures
+from contact_analytics.lib.page import Listing, Page, listing
 from contact_analytics.reports.agent_identities import NAME, RULES, SYSTEMS
 
 _SHOWN = 100
@@ -18,7 +18,7 @@ _KINDS = {
 
 def paint(rows: pl.DataFrame) -> Page:
     """The page of today."""
-    known_at = rows.with_columns(known_at=_vendors())
+    known_at = rows.with_columns(vendor=_vendors())
     by_rule, in_doubt = _by_rule(rows), _in_doubt(rows)
     by_name = rows.filter(pl.col("rule") == NAME.name).sort("name", "agent_key")
     return Page(
@@ -30,20 +30,13 @@ def paint(rows: pl.DataFrame) -> Page:
             "In doubt": f"{in_doubt.height:,}",
         },
         figures=[
-            Figure(
+            figures.bars(
                 "Where agents are known",
-                "Bars of the number of agents, one bar for each set of vendors that have them.",
-                charts.bars(
-                    known_at.group_by("known_at").agg(agents=pl.len()).sort("agents", "known_at", descending=True),
-                    category="known_at",
-                    value="agents",
-                ),
+                known_at.group_by("vendor").agg(agents=pl.len()).sort("agents", "vendor", descending=True),
+                category="vendor",
+                value="agents",
             ),
-            Figure(
-                "Why ids are one person",
-                "Bars of the number of links, one bar a rule. The table below has the figures.",
-                charts.bars(by_rule, category="rule", value="links"),
-            ),
+            figures.bars("Why ids are one person", by_rule, category="rule", value="links"),
         ],
         listings=[
             _by_system(rows),

@@ -2,6 +2,9 @@
 
 import polars as pl
 
+CONVERSATIONS = "liveperson.conversations"
+# What Data Access calls a conversation that is messaging.
+MESSAGING = "MESSAGING"
 NOT_STATED = "not stated"
 # The vendor's codes whose names say little; others are names already.
 _NAMES = {"SHARK": "Web", "WEB": "Web", "APP": "App", "AGENT": "Agent", "FACEBOOK": "Facebook"}

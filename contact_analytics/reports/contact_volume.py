@@ -14,11 +14,15 @@ from contact_analytics.lib.report import Frames, Report
 from contact_analytics.lib.report_days import PagesResource, make_report
 from contact_analytics.lib.schema import field, many
 from contact_analytics.lib.warehouse import WarehouseResource
+from contact_analytics.reports.channels import CONVERSATIONS
 from contact_analytics.reports.contact_volume_page import paint
-from contact_analytics.reports.contacts import CARE, CONVERSATIONS, ENGAGEMENT, INPUTS, SEGMENTS, USERS, contacts
+from contact_analytics.reports.contacts import CARE, ENGAGEMENT, INPUTS, SEGMENTS, contacts
+from contact_analytics.reports.people import USERS
 from contact_analytics.settings import PARTITIONS, has_table
 
+_HAS_CONVERSATIONS = has_table(CONVERSATIONS)
 _STARTS = (
+    f"{ENGAGEMENT}.start_time",
     f"{ENGAGEMENT}.conversation_start_time",
     f"{ENGAGEMENT}.queue_start_time",
     f"{CONVERSATIONS}.start_time",
@@ -29,8 +33,9 @@ _ANSWERS = (
     f"{ENGAGEMENT}.interaction_start_time",
     f"{CONVERSATIONS}.message_records",
     f"{CARE}.first_response_date",
+    f"{CARE}.conversation_tar",
 )
-_TO_ANSWER = (*_STARTS[:-1], *_ANSWERS, f"{CARE}.conversation_tar")
+_TO_ANSWER = (*_STARTS[:-1], *_ANSWERS)
 _HANDLING = (
     *_ANSWERS[:2],
     f"{ENGAGEMENT}.conversation_end_time",
@@ -57,7 +62,12 @@ class ContactVolume(dy.Schema):
         dy.String,
         "Channel, such as Web, App, SMS or a social network, in the vendor's words",
         key=True,
-        sources=(f"{ENGAGEMENT}.source_origin", f"{CONVERSATIONS}.source", f"{CARE}.network"),
+        sources=(
+            f"{ENGAGEMENT}.source_origin",
+            f"{CONVERSATIONS}.source",
+            f"{CARE}.network",
+            f"{SEGMENTS}.voice_recording_status",
+        ),
     )
     hour = field(
         dy.Int64, "Hour of the day in which the contacts began, UTC", key=True, unit="0 to 23", sources=_STARTS
@@ -72,6 +82,7 @@ class ContactVolume(dy.Schema):
             f"{CONVERSATIONS}.conversation_id",
             f"{CARE}.conversation_id",
             f"{SEGMENTS}.acd_call_id",
+            f"{SEGMENTS}.segment_id",
         ),
     )
     answered_contacts = field(
@@ -91,6 +102,14 @@ class ContactVolume(dy.Schema):
         "Those of them that bots alone had; null where that is not known",
         unit="contacts",
         sources=(f"{ENGAGEMENT}.agent_id", f"{USERS}.user_type_id", f"{CONVERSATIONS}.agent_participants"),
+    )
+    left_out = field(
+        dy.Int64,
+        "Further rows that are no contact of the hour: messaging that liveperson.conversations has, and conversations "
+        "of Khoros Care without a creation time, which stand at hour 0",
+        required=True,
+        unit="rows",
+        sources=(f"{ENGAGEMENT}.type", f"{CARE}.created_date"),
     )
     median_time_to_answer = _seconds("Median time from the start to the answer", _TO_ANSWER)
     p90_time_to_answer = _seconds("Time within which nine of ten of the answered were answered", _TO_ANSWER)
@@ -128,10 +147,11 @@ REPORT = Report(
         day is made again.
 
         Messaging is liveperson.conversations. Rows of type MESSAGING of liveperson.engagement are the same
-        conversations as Data Access sees them, and are never counted.
+        conversations as Data Access sees them: they are left out, and counted as such. A company without
+        liveperson.conversations has them as its messaging.
 
         Social is what Khoros Care has, whatever the network, by when a conversation was created and in its latest
-        state.
+        state. What has no creation time is left out, and counted as such on the day that it is filed with.
 
         Of NICE CXone there are recorded interactions alone: what nobody recorded is in none of its exports. Segments
         of one ACD call are one contact that began with the first of them; those of the day before are looked at where
@@ -167,18 +187,20 @@ def contact_volume(
     yield from make_report(context, REPORT, compute, paint, warehouse, brand_files, pages)
 
 
-def compute(day: date, frames: Frames) -> pl.DataFrame:
+def compute(day: date, frames: Frames, *, has_conversations: bool = _HAS_CONVERSATIONS) -> pl.DataFrame:
     """The rows of a day."""
     keys = ["vendor", "media_type", "channel", "hour"]
-    of_day = contacts(frames).filter(pl.col("started_at").dt.date() == day)
+    every = contacts(frames, has_conversations=has_conversations)
+    of_day = every.filter(pl.col("started_at").dt.date() == day)
     hours = of_day.with_columns(hour=pl.col("started_at").dt.hour().cast(pl.Int64))
     return (
         hours.group_by(keys)
         .agg(
-            contacts=pl.len().cast(pl.Int64),
+            contacts=(~pl.col("is_left_out")).sum().cast(pl.Int64),
             answered_contacts=_known("is_answered"),
             open_contacts=_known("is_open"),
             bot_contacts=_known("is_bots"),
+            left_out=pl.col("is_left_out").sum().cast(pl.Int64),
             median_time_to_answer=pl.col("time_to_answer").median(),
             p90_time_to_answer=pl.col("time_to_answer").quantile(0.9, "linear"),
             median_handle_time=pl.col("handle_time").median(),

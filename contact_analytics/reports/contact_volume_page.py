@@ -2,14 +2,15 @@
 
 import polars as pl
 
-from contact_analytics.lib import charts
-from contact_analytics.lib.page import Figure, Listing, Page, listing, percent
+from contact_analytics.lib import figures
+from contact_analytics.lib.page import Listing, Page, listing, percent
 from contact_analytics.reports.channels import NOT_STATED
 
 # In the order of a bar.
 _MEDIA_TYPES = ("chat", "messaging", "social", "voice", NOT_STATED)
 _VENDORS = {"liveperson": "LivePerson", "khoros_care": "Khoros Care", "nice_cxone": "NICE CXone"}
 _COUNTS = ("contacts", "answered_contacts", "open_contacts", "bot_contacts")
+_BY_DAY = ("partition_date", "media_type")
 _TIMES = {"times_to_answer": "time_to_answer", "handle_times": "handle_time"}
 _TITLES = {
     "answered_contacts": "answered",
@@ -24,6 +25,8 @@ _TITLES = {
 
 def paint(rows: pl.DataFrame, month: pl.DataFrame) -> Page:
     """The page of a day."""
+    remarks = _remarks(rows)
+    rows, month = (each.filter(pl.col("contacts") > 0) for each in (rows, month))
     hours, media_types = _by_hour(rows), [name for name in _MEDIA_TYPES if name in rows["media_type"]]
     return Page(
         headline={
@@ -34,32 +37,26 @@ def paint(rows: pl.DataFrame, month: pl.DataFrame) -> Page:
             "By bots alone": _share(rows, "bot_contacts"),
         },
         figures=[
-            Figure(
+            figures.bars(
                 "Contacts by hour of the day, UTC",
-                "Bars of contacts by media type, one bar an hour. The table by hour has the figures.",
-                charts.bars(
-                    hours,
-                    category="hour",
-                    value="contacts",
-                    colour="media_type",
-                    order=media_types,
-                    titles={"contacts": "contacts"},
-                ),
+                hours,
+                category="hour",
+                value="contacts",
+                table="By hour",
+                colour="media_type",
+                order=media_types,
             ),
-            Figure(
+            figures.lines(
                 "Contacts over thirty days",
-                "Lines of contacts a day, one a media type.",
-                charts.lines(
-                    month.group_by("partition_date", "media_type").agg(pl.col("contacts").sum()).sort("partition_date"),
-                    day="partition_date",
-                    value="contacts",
-                    colour="media_type",
-                    order=[name for name in _MEDIA_TYPES if name in month["media_type"]],
-                ),
+                month.group_by("partition_date", "media_type").agg(pl.col("contacts").sum()).sort(_BY_DAY),
+                day="partition_date",
+                value="contacts",
+                colour="media_type",
+                order=[name for name in _MEDIA_TYPES if name in month["media_type"]],
             ),
         ],
         listings=[_channels(rows), _hours(hours, media_types)],
-        remarks=_remarks(rows),
+        remarks=remarks,
     )
 
 
@@ -97,7 +94,7 @@ def _channels(rows: pl.DataFrame) -> Listing:
         )
     }
     shown = rows.group_by(keys).agg(*counts, **times).sort(keys).with_columns(pl.col("vendor").replace(_VENDORS))
-    return listing("By vendor and channel", shown, decimals=dict.fromkeys(times, 1), titles=_TITLES)
+    return listing("By vendor and channel", shown, decimals=dict.fromkeys(times, 1), titles=_TITLES, header="channel")
 
 
 def _hours(hours: pl.DataFrame, media_types: list[str]) -> Listing:
@@ -110,6 +107,11 @@ def _remarks(rows: pl.DataFrame) -> list[str]:
     said = list[str]()
     if still_open := rows["open_contacts"].sum():
         said.append(f"{still_open:,} contacts were still open when this page was made: their handle time is not in it.")
+    left_out = {vendor: rows.filter(pl.col("vendor") == vendor)["left_out"].sum() for vendor in _VENDORS}
+    if messaging := left_out["liveperson"]:
+        said.append(f"Rows of messaging in liveperson.engagement, which liveperson.conversations has: {messaging:,}.")
+    if unknown := left_out["khoros_care"]:
+        said.append(f"Conversations of Khoros Care without a creation time, which are in no figure: {unknown:,}.")
     if "nice_cxone" in rows["vendor"]:
         said.append("Of NICE CXone, recorded interactions alone are counted.")
     return said

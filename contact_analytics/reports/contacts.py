@@ -5,10 +5,10 @@ from typing import Any
 import polars as pl
 
 from contact_analytics.lib.report import REACH, Frames, Input
-from contact_analytics.reports.channels import NOT_STATED, messaging_channel
+from contact_analytics.reports.channels import CONVERSATIONS, MESSAGING, NOT_STATED, messaging_channel
+from contact_analytics.reports.people import USERS, held_on_the_day
 
-ENGAGEMENT, USERS = "liveperson.engagement", "liveperson.users"
-CONVERSATIONS, CARE = "liveperson.conversations", "khoros_care.conversation"
+ENGAGEMENT, CARE = "liveperson.engagement", "khoros_care.conversation"
 SEGMENTS = "nice_cxone.recording_interaction_metadata"
 _BOT = 2
 _TIME = pl.Datetime("us", "UTC")
@@ -32,12 +32,7 @@ INPUTS = (
         },
         days_after=REACH,
     ),
-    Input(
-        USERS,
-        f"select distinct on (id) id::varchar as id, user_type_id from {USERS} order by id, valid_from desc",
-        {"id": pl.String, "user_type_id": pl.Int64},
-        history=True,
-    ),
+    held_on_the_day(USERS, {"id": pl.String, "user_type_id": pl.Int64}, selected="id::varchar as id, user_type_id"),
     Input(
         CONVERSATIONS,
         # What the customer sees of the main dialog: no note among agents, no line of the system, no survey.
@@ -62,9 +57,11 @@ INPUTS = (
     ),
     Input(
         CARE,
-        "select network, status, created_date, first_response_date, closed_date, conversation_tar, "
-        f"conversation_handle_time from {CARE}_latest where created_date between $day and $day + 1",
+        "select partition_date, network, status, created_date, first_response_date, closed_date, conversation_tar, "
+        f"conversation_handle_time from {CARE}_latest where created_date between $day and $day + 1 "
+        "or (created_date is null and partition_date = $day)",
         {
+            "partition_date": pl.Date,
             "network": pl.String,
             "status": pl.String,
             "created_date": _TIME,
@@ -91,11 +88,15 @@ INPUTS = (
 )
 
 
-def contacts(frames: Frames) -> pl.DataFrame:
-    """One row a contact of those that the inputs hold, in the columns that all vendors share."""
+def contacts(frames: Frames, *, has_conversations: bool) -> pl.DataFrame:
+    """One row a contact of those that the inputs hold, in the columns that all vendors share.
+
+    What is left out is among them, and says so: Data Access's rows of messaging where the company `has_conversations`,
+    and what has no start.
+    """
     return pl.concat(
         [
-            _chats(frames[ENGAGEMENT], frames[USERS]),
+            _engagements(frames[ENGAGEMENT], frames[USERS], has_conversations=has_conversations),
             _messaging(frames[CONVERSATIONS]),
             _social(frames[CARE]),
             _calls(frames[SEGMENTS]),
@@ -103,13 +104,15 @@ def contacts(frames: Frames) -> pl.DataFrame:
     )
 
 
-def _chats(engagement: pl.DataFrame, users: pl.DataFrame) -> pl.DataFrame:
-    chats = engagement.filter(pl.col("type") == "LIVE_CHAT").sort("partition_date", "conversation_end_time")
-    chats = chats.unique("conversation_id", keep="last").join(users, left_on="agent_id", right_on="id", how="left")
+def _engagements(engagement: pl.DataFrame, users: pl.DataFrame, *, has_conversations: bool) -> pl.DataFrame:
+    is_messaging = pl.col("type") == MESSAGING
+    known = engagement.filter(is_messaging | (pl.col("type") == "LIVE_CHAT"))
+    last = known.sort("partition_date", "conversation_end_time").unique("conversation_id", keep="last")
     return _shared(
-        chats,
+        last.join(users, left_on="agent_id", right_on="id", how="left"),
         "liveperson",
-        media_type=pl.lit("chat"),
+        media_type=pl.when(is_messaging).then(pl.lit("messaging")).otherwise(pl.lit("chat")),
+        is_left_out=is_messaging & pl.lit(has_conversations),
         channel=pl.col("source_origin"),
         is_answered=pl.col("interaction_start_time").is_not_null(),
         time_to_answer=_between("started_at", "interaction_start_time"),
@@ -135,10 +138,11 @@ def _messaging(conversations: pl.DataFrame) -> pl.DataFrame:
 def _social(care: pl.DataFrame) -> pl.DataFrame:
     closed = pl.col("closed_date").is_not_null() | (pl.col("status").str.to_uppercase() == "CLOSED")
     return _shared(
-        care.with_columns(started_at=pl.col("created_date")),
+        care.with_columns(started_at=pl.coalesce("created_date", pl.col("partition_date").cast(_TIME))),
         "khoros_care",
         media_type=pl.lit("social"),
         channel=pl.col("network"),
+        is_left_out=pl.col("created_date").is_null(),
         is_answered=pl.any_horizontal(pl.col("first_response_date", "conversation_tar").is_not_null()),
         time_to_answer=pl.coalesce(_between("started_at", "first_response_date"), "conversation_tar"),
         handle_time=pl.col("conversation_handle_time"),
@@ -170,14 +174,23 @@ _FACTS: dict[str, Any] = {
 }
 
 
-def _shared(frame: pl.DataFrame, vendor: str, media_type: pl.Expr, channel: pl.Expr, **facts: pl.Expr) -> pl.DataFrame:
-    """The shared columns; a fact that is not given is not known."""
+def _shared(
+    frame: pl.DataFrame,
+    vendor: str,
+    media_type: pl.Expr,
+    channel: pl.Expr,
+    is_left_out: pl.Expr | None = None,
+    **facts: pl.Expr,
+) -> pl.DataFrame:
+    """The shared columns; a fact that is not given is not known, nor is one of what is left out."""
+    left_out = pl.lit(False) if is_left_out is None else is_left_out
     return frame.select(
         "started_at",
         vendor=pl.lit(vendor),
         media_type=media_type.fill_null(NOT_STATED),
         channel=channel.fill_null(NOT_STATED),
-        **{name: facts.get(name, pl.lit(None)).cast(kind) for name, kind in _FACTS.items()},
+        is_left_out=left_out,
+        **{name: pl.when(~left_out).then(facts.get(name)).cast(kind) for name, kind in _FACTS.items()},
     )
 
 

@@ -14,22 +14,27 @@ from contact_analytics.lib.report import Frames, Report
 from contact_analytics.lib.report_days import PagesResource, make_report
 from contact_analytics.lib.schema import field
 from contact_analytics.lib.warehouse import WarehouseResource
+from contact_analytics.reports.channels import CONVERSATIONS
 from contact_analytics.reports.customer_satisfaction_page import paint
+from contact_analytics.reports.people import AGENT_GROUPS, SKILLS, USERS
 from contact_analytics.reports.survey_answers import (
-    AGENT_GROUPS,
-    CONVERSATIONS,
     ENGAGEMENT,
     INPUTS,
     KEYS,
-    SKILLS,
     SURVEY,
-    USERS,
     surveys_and_answers,
     with_ratios,
 )
 from contact_analytics.settings import PARTITIONS, has_table
 
-_SHOWN = (f"{SURVEY}.id", f"{SURVEY}.type", f"{CONVERSATIONS}.dialogs", f"{CONVERSATIONS}.conversation_surveys")
+_HAS_CONVERSATIONS = has_table(CONVERSATIONS)
+# By these a survey counts on a day.
+_BEGAN = tuple(f"{ENGAGEMENT}.{time}" for time in ("conversation_start_time", "queue_start_time", "start_time"))
+_EXITS = (*(f"{SURVEY}.{column}" for column in ("conversation_id", "id", "type", "view_time", "start_time")), *_BEGAN)
+_SHOWN = (
+    *_EXITS,
+    *(f"{CONVERSATIONS}.{column}" for column in ("conversation_id", "dialogs", "conversation_surveys")),
+)
 _CHAT, _MESSAGING = (f"{SURVEY}.contents",), (f"{CONVERSATIONS}.conversation_surveys",)
 _CSAT = (*_CHAT, *_MESSAGING, f"{CONVERSATIONS}.csat_rate")
 _ANSWERED = tuple(dict.fromkeys((*_SHOWN, *_CSAT)))
@@ -67,6 +72,11 @@ class CustomerSatisfaction(dy.Schema):
         ),
     )
     surveys_shown = _count("Surveys that customers were shown", _SHOWN, "surveys")
+    surveys_left_out = _count(
+        "Exit surveys in liveperson.survey of messaging, of which liveperson.conversations has the surveys",
+        (*_EXITS, f"{ENGAGEMENT}.type"),
+        "surveys",
+    )
     surveys_answered = _count("Those of them with an answer", _ANSWERED, "surveys")
     response_rate = field(dy.Float64, "Part of the surveys that was answered", unit="0 to 1", sources=_ANSWERED)
     csat_answers = _count("Ratings of 1 to 5", _CSAT)
@@ -119,7 +129,8 @@ REPORT = Report(
         and when a conversation of the day has changed.
 
         Chat is the exit surveys (type 2) of liveperson.survey, shown or answered, of up to seven days after. Those of
-        conversations of type MESSAGING are left out, as messaging has them. One whose conversation is not in
+        conversations of type MESSAGING are left out, as messaging has them, and counted as such; a company without
+        liveperson.conversations has them as its messaging. One whose conversation is not in
         liveperson.engagement counts on its own day, its channel, skill and agent group not stated.
 
         Messaging is liveperson.conversations: of a conversation with a survey's dialog, a survey or a rating, one
@@ -139,8 +150,9 @@ REPORT = Report(
         milliseconds. What the vendor refused or is not on the scale is invalid, what is empty was left out; neither
         counts for CSAT, NPS and FCR.
 
-        Skill and agent group are the last of the conversation, by the names that they have now; of a chat's agent it
-        is the group that the agent is in now.
+        Skill and agent group are the last of the conversation, by the names that they had when the day ended; of a
+        chat's agent it is the group that the agent was in then. Where nobody had looked before, it is what is known
+        first.
 
         Counts can be added up over rows. Ratios cannot: divide the sums.
     """,
@@ -159,11 +171,13 @@ def customer_satisfaction(
     yield from make_report(context, REPORT, compute, paint, warehouse, brand_files, pages)
 
 
-def compute(day: date, frames: Frames) -> pl.DataFrame:
+def compute(day: date, frames: Frames, *, has_conversations: bool = _HAS_CONVERSATIONS) -> pl.DataFrame:
     """The rows of a day."""
-    surveys, answers = surveys_and_answers(day, frames)
+    surveys, answers = surveys_and_answers(day, frames, has_conversations=has_conversations)
     shown = surveys.group_by(KEYS).agg(
-        surveys_shown=pl.len().cast(pl.Int64), surveys_answered=pl.col("is_answered").sum().cast(pl.Int64)
+        surveys_shown=(~pl.col("is_left_out")).sum().cast(pl.Int64),
+        surveys_left_out=pl.col("is_left_out").sum().cast(pl.Int64),
+        surveys_answered=pl.col("is_answered").sum().cast(pl.Int64),
     )
     value, kind = pl.col("value"), pl.col("question_type")
     given = {name: value.is_not_null() & (kind == name) for name in ("csat", "nps", "fcr")}

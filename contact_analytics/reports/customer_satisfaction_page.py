@@ -2,8 +2,8 @@
 
 import polars as pl
 
-from contact_analytics.lib import charts
-from contact_analytics.lib.page import Figure, Listing, Page, decimal, listing, percent
+from contact_analytics.lib import figures
+from contact_analytics.lib.page import Listing, Page, decimal, listing, percent
 from contact_analytics.reports.survey_answers import with_ratios
 
 _MEDIA_TYPES = ("chat", "messaging")
@@ -28,6 +28,8 @@ _SHOWN = {
 
 def paint(rows: pl.DataFrame, month: pl.DataFrame) -> Page:
     """The page of a day."""
+    remarks = _remarks(rows)
+    rows, month = (each.filter(pl.col("surveys_shown") > 0) for each in (rows, month))
     total = _summed(rows.with_columns(all=pl.lit("all")), "all").select(
         "response_rate", "csat", "average_rating", "nps"
     )
@@ -41,36 +43,31 @@ def paint(rows: pl.DataFrame, month: pl.DataFrame) -> Page:
             "NPS, -100 to 100": decimal(nps, 0),
         },
         figures=[
-            Figure(
+            figures.bars(
                 "Ratings, 5 is best",
-                "Bars of how often each rating from 5 to 1 was given, by chat and messaging.",
-                charts.bars(
-                    _by_rating(rows),
-                    category="rating",
-                    value="answers",
-                    colour="media_type",
-                    order=[name for name in _MEDIA_TYPES if name in rows["media_type"]],
-                ),
+                _by_rating(rows),
+                category="rating",
+                value="answers",
+                colour="media_type",
+                order=[name for name in _MEDIA_TYPES if name in rows["media_type"]],
             ),
-            Figure(
+            figures.lines(
                 "CSAT over thirty days",
-                "Lines of the part of ratings at or above the threshold, a point a day, by chat and messaging.",
-                charts.lines(
-                    _summed(month, "partition_date", "media_type").filter(pl.col("csat").is_not_null()),
-                    day="partition_date",
-                    value="csat",
-                    colour="media_type",
-                    order=[name for name in _MEDIA_TYPES if name in month["media_type"]],
-                    titles={"csat": "CSAT, 0 to 1"},
-                ),
+                _summed(month, "partition_date", "media_type").filter(pl.col("csat").is_not_null()),
+                day="partition_date",
+                value="csat",
+                colour="media_type",
+                order=[name for name in _MEDIA_TYPES if name in month["media_type"]],
+                said=percent,
+                titles={"csat": "CSAT, 0 to 1"},
             ),
         ],
         listings=[
-            _by("By channel", rows, "media_type", "channel"),
+            _by("By channel", rows, "channel", "media_type"),
             _by("By skill", rows, "skill"),
             _by("By agent group", rows, "agent_group"),
         ],
-        remarks=_remarks(rows),
+        remarks=remarks,
     )
 
 
@@ -98,4 +95,6 @@ def _remarks(rows: pl.DataFrame) -> list[str]:
         said.append(f"{skipped:,} questions of CSAT, NPS or FCR were left out by those who were asked.")
     if invalid := rows["invalid_answers"].sum():
         said.append(f"{invalid:,} answers are none on the scale of their question and are not counted.")
+    if left_out := rows["surveys_left_out"].sum():
+        said.append(f"Surveys of messaging in liveperson.survey, which liveperson.conversations has: {left_out:,}.")
     return said

@@ -20,6 +20,7 @@ from contact_analytics.settings import PARTITIONS, has_table, site_currency
 
 _VISITS = "liveperson.web_session"
 _ATTRIBUTES, _GOALS = f"{_VISITS}.engagement_attributes", f"{_VISITS}.achieved_goals"
+_PURCHASES = (_ATTRIBUTES, _GOALS, f"{_VISITS}.visit_id", f"{_VISITS}.start_time")
 CURRENCY = site_currency()
 _CUSTOMER, _PURCHASE, _GOAL = "customer", "purchase", "goal"
 # What a purchase may be, by the column that it is counted in.
@@ -35,14 +36,16 @@ _COUNTED = (
 _LOOK_BACK_DAYS = 90
 # No currency has more decimal places; what is beyond them comes of adding up.
 _PLACES = 4
+# The letters of a currency's code in ISO 4217.
+_CODE = 3
 
 
 def _count(meaning: str, unit: str = "orders") -> Any:
-    return field(dy.Int64, meaning, unit=unit, sources=(_ATTRIBUTES, _GOALS))
+    return field(dy.Int64, meaning, unit=unit, sources=_PURCHASES)
 
 
 def _amount(meaning: str) -> Any:
-    return field(dy.Float64, meaning, unit="`currency`", sources=(_ATTRIBUTES, _GOALS))
+    return field(dy.Float64, meaning, unit="`currency`", sources=_PURCHASES)
 
 
 class OrderValueBySegment(dy.Schema):
@@ -52,10 +55,19 @@ class OrderValueBySegment(dy.Schema):
         dy.String,
         "Segment by the membership file, or why there is none",
         key=True,
-        sources=("brand.membership.segment", _ATTRIBUTES),
+        sources=("brand.membership.segment", "brand.membership.customer_id", _ATTRIBUTES),
     )
-    currency = field(dy.String, "Currency of the amounts", key=True, sources=("brand.membership.currency", _ATTRIBUTES))
+    currency = field(
+        dy.String,
+        "Currency of the amounts",
+        key=True,
+        sources=("brand.membership.currency", "brand.membership.customer_id", _ATTRIBUTES),
+    )
     customers = _count("Customers who ordered, of those whose id is known", unit="customers")
+    customers_with_several_rows = _count(
+        "Customers with a purchase of whom the membership file has several rows that hold alike: the last one counts",
+        unit="customers",
+    )
     orders = _count("Orders, each once")
     revenue = _amount("Value of the orders, before refunds")
     average_order_value = _amount("Revenue over orders; null without any")
@@ -80,9 +92,9 @@ REPORT = Report(
         purchase without a time counts for the day on which its visit began.
 
         An order counts once, by its order id: when the site first told of it with a total, in any visit of the
-        {_LOOK_BACK_DAYS} days before; when one of them is loaded later, the day is made again. Pages that are loaded again and later
-        visits tell of it once more; these are duplicates. An achieved goal that records the order, too, is ordinary and
-        counted beside them.
+        {_LOOK_BACK_DAYS} days before; when one of them is loaded later, the day is made again. Pages that are loaded
+        again and later visits tell of it once more; these are duplicates. An achieved goal that records the order, too,
+        is ordinary and counted beside them.
 
         A total below zero is a refund. Orders, revenue and averages are before refunds, which have columns of their
         own; refunds of an order count once for each amount.
@@ -91,7 +103,8 @@ REPORT = Report(
         a visit, and so is an order without a total; neither is in an average.
 
         The customer is the one whom the visit named last before the purchase, or else first after it. The segment is
-        the one that the membership file has for that customer id on the day.
+        the one that the membership file has for that customer id on the day. Of rows that hold alike, such as two
+        without dates, the last one in the file counts.
 
         LivePerson's Data Access states no currency. It is the customer's in the membership file if that has one, else
         the site's, which CONTACT_ANALYTICS_CURRENCY names. Amounts of two currencies are never added up.
@@ -157,7 +170,8 @@ def compute(day: date, frames: Frames, currency: str = CURRENCY) -> pl.DataFrame
     is_order = pl.col("is") == "orders"
     summed = purchases.group_by("segment", "currency").agg(
         *((pl.col("is") == name).sum().cast(pl.Int64).alias(name) for name in _COUNTED),
-        customers=pl.col("customer_id").filter(is_order).drop_nulls().n_unique().cast(pl.Int64),
+        customers_with_several_rows=_customers(pl.col("alike") > 1),
+        customers=_customers(is_order),
         revenue=_sum(is_order),
         refunded=_sum(pl.col("is") == "refunds").abs(),
         value_without_order_id=_sum(pl.col("is") == "purchases_without_order_id"),
@@ -166,6 +180,10 @@ def compute(day: date, frames: Frames, currency: str = CURRENCY) -> pl.DataFrame
         average_order_value=ratio("revenue", "orders"),
         net_revenue=(pl.col("revenue") - pl.col("refunded")).round(_PLACES),
     ).sort("segment", "currency")
+
+
+def _customers(of: pl.Expr) -> pl.Expr:
+    return pl.col("customer_id").filter(of).drop_nulls().n_unique().cast(pl.Int64)
 
 
 def _sum(of: pl.Expr) -> pl.Expr:
@@ -212,9 +230,14 @@ def _named(purchases: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:
 def _in_segments(day: date, purchases: pl.DataFrame, membership: pl.DataFrame, currency: str) -> pl.DataFrame:
     """Purchases with the segment and the currency that the membership file has for their customers on the day."""
     members = in_force(membership, day, "customer_id").select(
-        "customer_id", "currency", segment=pl.col("segment").fill_null(NO_SEGMENT)
+        "customer_id", "currency", "alike", segment=pl.col("segment").fill_null(NO_SEGMENT)
     )
     why_none = pl.when(pl.col("customer_id").is_null()).then(pl.lit(NO_CUSTOMER)).otherwise(pl.lit(NOT_A_MEMBER))
     return purchases.join(members, on="customer_id", how="left", maintain_order="left").with_columns(
-        pl.coalesce("segment", why_none), pl.col("currency").str.to_uppercase().fill_null(currency)
+        pl.coalesce("segment", why_none), pl.col("currency").str.to_uppercase().fill_null(_code(currency))
     )
+
+
+def _code(currency: str) -> str:
+    """A currency as amounts are told apart by it: codes of three letters are written in capitals."""
+    return currency.strip().upper() if len(currency.strip()) == _CODE else currency

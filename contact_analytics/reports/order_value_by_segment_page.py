@@ -2,8 +2,8 @@
 
 import polars as pl
 
-from contact_analytics.lib import charts
-from contact_analytics.lib.page import Figure, Page, decimal, listing, percent
+from contact_analytics.lib import figures
+from contact_analytics.lib.page import Page, decimal, listing, percent
 from contact_analytics.lib.report import ratio
 
 NO_CUSTOMER, NOT_A_MEMBER, NO_SEGMENT = "no customer id", "not in the membership file", "no segment"
@@ -30,27 +30,24 @@ def paint(rows: pl.DataFrame, month: pl.DataFrame) -> Page:
             "Orders by members": percent(of_members / orders if orders else None),
         },
         figures=[
-            Figure(
+            figures.bars(
                 f"Average order value by segment{unit}",
-                "Bars of the average order value of the day, one bar a segment. The first table below has the figures.",
-                charts.bars(
-                    _ranked(in_main, main).drop_nulls("average_order_value"),
-                    category="segment",
-                    value="average_order_value",
-                    titles={"average_order_value": f"average order value{unit}"},
-                ),
+                _ranked(in_main, main).drop_nulls("average_order_value"),
+                category="segment",
+                value="average_order_value",
+                table="By segment and currency",
+                said=decimal,
+                titles={"average_order_value": f"average order value{unit}"},
             ),
-            Figure(
+            figures.lines(
                 f"Average order value over thirty days{unit}",
-                "Lines of the average order value, one line a segment, a point a day.",
-                charts.lines(
-                    of_month.filter(pl.col("segment").is_in(_largest(of_month))).drop_nulls("average_order_value"),
-                    day="partition_date",
-                    value="average_order_value",
-                    colour="segment",
-                    order=_largest(of_month),
-                    titles={"average_order_value": f"average order value{unit}"},
-                ),
+                of_month.filter(pl.col("segment").is_in(_largest(of_month))).drop_nulls("average_order_value"),
+                day="partition_date",
+                value="average_order_value",
+                colour="segment",
+                order=_largest(of_month),
+                said=decimal,
+                titles={"average_order_value": f"average order value{unit}"},
             ),
         ],
         listings=[
@@ -145,6 +142,10 @@ def _remarks(rows: pl.DataFrame, main: str) -> list[str]:
     for segment, whose in ((NO_CUSTOMER, "visits that named no customer"), (NOT_A_MEMBER, f"customers {NOT_A_MEMBER}")):
         if orders := _sum(rows.filter(pl.col("segment") == segment), "orders"):
             said.append(f"Orders of {whose}: {orders:,}.")
+    if several := _sum(rows, "customers_with_several_rows"):
+        said.append(
+            f"Customers of whom the membership file has several rows alike, of which the last counts: {several:,}."
+        )
     if without := _sum(rows, "purchases_without_order_id") + _sum(rows, "orders_without_total"):
         said.append(f"Purchases that lack an order id or a total and are in no average: {without:,}.")
     return said

@@ -43,9 +43,12 @@ class QualityScorecard(dy.Schema):
     agent_id = field(dy.String, "Agent; empty where the vendor names none", key=True, sources=_of("agent_id"))
     team_id = field(dy.String, "Team at the time; empty if there is none", key=True, sources=_of("team_id"))
     agent_name = field(
-        dy.String, "Agent's name", personal=True, sources=_of("agent_first_name", "agent_last_name", "agent_id")
+        dy.String,
+        "Agent's name",
+        personal=True,
+        sources=_of("agent_first_name", "agent_last_name", "agent_id", "dated_at"),
     )
-    team_name = field(dy.String, "Name of the team", sources=_of("team_name", "team_id"))
+    team_name = field(dy.String, "Name of the team", sources=_of("team_name", "team_id", "dated_at"))
     evaluations = field(dy.Int64, "Evaluations submitted on the day", unit="evaluations", sources=_KIND)
     scored = field(dy.Int64, "Those of them that have a score", unit="evaluations", sources=_SCORE)
     average_score = field(dy.Float64, "Average of their scores; null without any", unit="%", sources=_SCORE)
@@ -113,7 +116,7 @@ class QualityScorecard(dy.Schema):
         ),
         "The evaluations one by one, in the order of their submission",
         sources=(
-            *_of("workflow_id", "submission_date", "form_name", "failed_critical_question"),
+            *_of("workflow_id", "submission_date", "dated_at", "form_name", "failed_critical_question"),
             *_EVALUATOR,
             *_SCORE,
             *_DISPUTE,

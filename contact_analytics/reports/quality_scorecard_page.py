@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from contact_analytics.lib import charts
-from contact_analytics.lib.page import Figure, Listing, Page, decimal, listing
+from contact_analytics.lib import figures
+from contact_analytics.lib.page import Listing, Page, decimal, listing
 from contact_analytics.lib.report import ratio
 
 _BANDS = [f"{low} to {low + 9}" if low < 90 else "90 to 100" for low in range(0, 100, 10)]
@@ -41,25 +41,27 @@ def paint(rows: pl.DataFrame, month: pl.DataFrame) -> Page:
             "Not submitted": f"{rows['not_submitted'].sum():,}",
         },
         figures=[
-            Figure(
+            figures.bars(
                 "Average score by team",
-                "Bars of the average score in percent, one bar a team. The table below has the figures.",
-                charts.bars(
-                    teams.filter(pl.col("average_score").is_not_null()),
-                    category="team_name",
-                    value="average_score",
-                    titles={"average_score": _POINTS},
-                ),
+                teams.filter(pl.col("average_score").is_not_null()),
+                category="team_name",
+                value="average_score",
+                table="By team",
+                titles={"average_score": _POINTS},
             ),
-            Figure(
+            figures.bars(
                 "Distribution of scores",
-                "Bars of the number of evaluations, one bar for each ten percent of the score.",
-                charts.bars(_bands(details), category="score", value="evaluations", titles={"score": "score, %"}),
+                _bands(details),
+                category="score",
+                value="evaluations",
+                titles={"score": "score, %"},
             ),
-            Figure(
+            figures.lines(
                 "Average score over thirty days",
-                "A line of the average score of all evaluations in percent, a point a day.",
-                charts.lines(_by_day(month), day="partition_date", value="average", titles={"average": _POINTS}),
+                _by_day(month),
+                day="partition_date",
+                value="average",
+                titles={"average": _POINTS},
             ),
         ],
         listings=[

@@ -5,10 +5,10 @@ from datetime import date
 import polars as pl
 
 from contact_analytics.lib.report import REACH, Frames, Input, ratio
-from contact_analytics.reports.channels import NOT_STATED, messaging_channel
+from contact_analytics.reports.channels import CONVERSATIONS, MESSAGING, NOT_STATED, messaging_channel
+from contact_analytics.reports.people import AGENT_GROUPS, SKILLS, USERS, held_on_the_day, names
 
-SURVEY, ENGAGEMENT, CONVERSATIONS = "liveperson.survey", "liveperson.engagement", "liveperson.conversations"
-SKILLS, USERS, AGENT_GROUPS = "liveperson.skills", "liveperson.users", "liveperson.agent_groups"
+SURVEY, ENGAGEMENT = "liveperson.survey", "liveperson.engagement"
 KEYS = ["media_type", "channel", "skill", "agent_group"]
 # Of what is stated nowhere: four and five of five are satisfied.
 THRESHOLD = 4.0
@@ -87,45 +87,38 @@ INPUTS = (
             "place": pl.Int64,
         },
     ),
-    Input(
-        SKILLS,
-        f"select distinct on (id) id, name from {SKILLS} order by id, valid_from desc",
-        {"id": pl.Int64, "name": pl.String},
-        history=True,
-    ),
-    Input(
+    names(SKILLS),
+    held_on_the_day(
         USERS,
-        "select distinct on (id) id::varchar as id, member_of.agent_group_id as agent_group_id "
-        f"from {USERS} order by id, valid_from desc",
         {"id": pl.String, "agent_group_id": pl.Int64},
-        history=True,
+        selected="id::varchar as id, member_of.agent_group_id as agent_group_id",
     ),
-    Input(
-        AGENT_GROUPS,
-        f"select distinct on (id) id, name from {AGENT_GROUPS} order by id, valid_from desc",
-        {"id": pl.Int64, "name": pl.String},
-        history=True,
-    ),
+    names(AGENT_GROUPS),
 )
 
 
-def surveys_and_answers(day: date, frames: Frames) -> tuple[pl.DataFrame, pl.DataFrame]:
+def surveys_and_answers(day: date, frames: Frames, *, has_conversations: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The surveys of conversations that began on a day, one row each, and their answers to questions with a scale.
 
-    An answer has its `value`, null if it was left out (`is_skipped`) or is none on its scale (`is_invalid`). Both have
-    the keys of what they count for.
+    Exit surveys of messaging are left out, and say so, where the company `has_conversations`. An answer has its
+    `value`, null if it was left out (`is_skipped`) or is none on its scale (`is_invalid`). Both have the keys of what
+    they count for.
     """
-    chat, messaging = _of_chats(day, frames), _of_messaging(frames[CONVERSATIONS])
+    exits, messaging = _exit_surveys(day, frames), _of_messaging(frames[CONVERSATIONS])
+    is_left_out = (pl.col("media_type") == "messaging") & pl.lit(has_conversations)
+    chat, left_out = exits.filter(~is_left_out), exits.filter(is_left_out)
     said = pl.concat([_chat_answers(chat), _messaging_answers(messaging)])
     given = said.filter(pl.col("is_accepted") & pl.col("answer").is_not_null())
-    shown = pl.concat([chat.select("survey", *KEYS), messaging.select("survey", *KEYS)]).unique("survey")
+    counted = pl.concat([chat.select("survey", *KEYS), messaging.select("survey", *KEYS)])
+    not_counted = left_out.select("survey", *KEYS, is_left_out=pl.lit(True))
+    shown = pl.concat([counted.with_columns(is_left_out=pl.lit(False)), not_counted]).unique("survey")
     answered = given.select("survey", is_answered=pl.lit(True)).unique()
     surveys = shown.join(answered, on="survey", how="left").with_columns(pl.col("is_answered").fill_null(False))
     return surveys, _counted(said).join(shown, on="survey")
 
 
-def _of_chats(day: date, frames: Frames) -> pl.DataFrame:
-    """The exit surveys of chats that began on the day, one row a question and time that it was answered."""
+def _exit_surveys(day: date, frames: Frames) -> pl.DataFrame:
+    """The exit surveys of conversations that began on the day, one row a question and time that it was answered."""
     talks = frames[ENGAGEMENT].sort("partition_date").unique("conversation_id", keep="last")
     groups = frames[USERS].join(frames[AGENT_GROUPS], left_on="agent_group_id", right_on="id", how="left")
     talks = (
@@ -137,10 +130,11 @@ def _of_chats(day: date, frames: Frames) -> pl.DataFrame:
     )
     surveys = frames[SURVEY].filter(pl.col("type") == _EXIT).join(talks, on="conversation_id", how="left")
     began = pl.coalesce("started_at", "shown_at").dt.date()
-    return surveys.filter((began == day) & pl.col("conversation_type").ne_missing("MESSAGING")).with_columns(
+    is_messaging = pl.col("conversation_type").eq_missing(pl.lit(MESSAGING))
+    return surveys.filter(began == day).with_columns(
         pl.col("channel", "skill", "agent_group").fill_null(NOT_STATED),
         survey=pl.format("{}/{}", "conversation_id", "id"),
-        media_type=pl.lit("chat"),
+        media_type=pl.when(is_messaging).then(pl.lit("messaging")).otherwise(pl.lit("chat")),
     )
 
 

@@ -55,7 +55,7 @@ def agent_states(care: Care, query: Query) -> Iterator[Row]:
             if query.counts(start):
                 ended = start + part <= query.at
                 yield {
-                    "AGENT_NAME": agent.nickname,
+                    "AGENT_NAME": agent.full_name,
                     "AGENT_EMAIL": agent.loginname,
                     "AGENT_ID": display_id(agent),
                     "TEAM": TEAMS[team(agent)],
@@ -146,7 +146,7 @@ def users(care: Care, query: Query) -> Iterator[Row]:
     for agent in _chosen(care, query):
         yield {
             "AGENT_DISPLAY_ID": display_id(agent),
-            "NAME": agent.nickname,
+            "NAME": agent.full_name,
             "EMAIL": agent.loginname,
             "EMPLOYEE_ID": agent.employee_id or None,
             "ROLE": "BOT" if agent.bot else "SUPERVISOR" if place(agent) % 10 == 0 else "AGENT",

@@ -2,6 +2,7 @@
 
 import base64
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -34,9 +35,11 @@ _STATUS_WEIGHTS = (12, 25, 38, 5, 20)
 
 @dataclass(frozen=True)
 class Agent:
-    """Someone who answers, or a bot that is logged in around the clock."""
+    """Someone who answers, or a bot that is logged in around the clock; other vendors know agents by their names."""
 
     id: int
+    first_name: str
+    last_name: str
     username: str
     nickname: str
     loginname: str
@@ -46,6 +49,10 @@ class Agent:
     profile_ids: tuple[int, ...]
     night: bool
     bot: bool
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.first_name} {self.last_name}"
 
 
 @dataclass(frozen=True)
@@ -95,6 +102,8 @@ class Brand:
         login = f"agent{number:03d}"
         return Agent(
             id=3_677_470_000 + number,
+            first_name=name,
+            last_name=surname,
             username=login,
             nickname=f"{name} {surname[0]}." if number % 5 else f"{name} ☕",
             loginname=f"{login}@example.com",
@@ -135,7 +144,17 @@ class Brand:
     def shifts_closed_in(self, hour: int) -> list[Shift]:
         """The agent sessions that end in an hour."""
         days = (hour // 24 - 1, hour // 24)
-        return [shift for day in days for shift in self.shifts(day) if shift.end // HOUR == hour]
+        sessions = (shift for day in days for shift in (*self.shifts(day), *self._second_windows(day)))
+        return [session for session in sessions if session.end // HOUR == hour]
+
+    def _second_windows(self, day: int) -> Iterator[Shift]:
+        """The sessions of agents who log in a second time for a while, each within the first shift of its agent."""
+        for shift in self.shifts(day):
+            chance = self.chance("second window", shift.number)
+            if shift.number % 4 == 0 and not shift.agent.bot and chance.random() < 0.08:
+                lasts = shift.end - shift.start
+                start = shift.start + chance.randrange(lasts // 5, lasts // 2)
+                yield Shift(shift.agent, shift.number + 3, start, start + chance.randrange(lasts // 5, lasts // 3))
 
     def _on_duty(self, hour: int) -> tuple[Agent, ...]:
         """Who is logged in during an hour, bots aside; everyone where nobody is, so that no chat goes unanswered."""

@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from contact_analytics.sandbox.liveperson_brand import FIRST_NAMES, HOUR, SKILLS, Agent, Brand, Shift, token
+from contact_analytics.sandbox.liveperson_brand import DAY, FIRST_NAMES, HOUR, SKILLS, Agent, Brand, Shift, token
 
 Row = dict[str, Any]
 Session = tuple[Row, list[Row]]
 
 _CHAT, _LOGIN, _LOGOUT = 1, 3, 4
 _OFFLINE, _ONLINE, _BACK_SOON, _AWAY = 1, 2, 3, 4
+# Few go offline without a logout.
+_PAUSES = (_BACK_SOON, _AWAY, _BACK_SOON, _AWAY, _BACK_SOON, _AWAY, _BACK_SOON, _OFFLINE)
 VISITOR_LINES = (
     "Hi, my order hasn't arrived yet.",
     "Where do I find the invoice?",
@@ -92,12 +94,14 @@ def _visitor(chance: random.Random) -> Row:
 
 
 def agent_activity(brand: Brand, hour: int, numbers: range) -> Iterator[Session]:
-    """Agent sessions that closed in the hour, each with its changes since the login."""
+    """Agent sessions that closed in the hour, each with its changes since the login; some lack the logout."""
     shifts = brand.shifts_closed_in(hour)
     for number in numbers:
         shift = shifts[number]
         header = {"agent_session_id": f"{brand.account_id}-{shift.number}"}
         changes = _changes(shift, brand.chance("shift", shift.number))
+        if brand.chance("no logout", shift.number).random() < 0.04:
+            changes.pop()
         yield _session(brand, "1.0.0.4", shift.start, None) | header, changes
 
 
@@ -129,7 +133,7 @@ def _changes(shift: Shift, chance: random.Random) -> list[Row]:
         if state != _ONLINE:
             note(moment, _CHAT, _ONLINE, chats)
         elif chance.random() < 0.12:
-            note(moment, _CHAT, chance.choice((_BACK_SOON, _AWAY)), chats)
+            note(moment, _CHAT, chance.choice(_PAUSES), chats)
         else:
             more = chats < agent.most_chats and (not chats or chance.random() < 0.5)
             note(moment, _CHAT, _ONLINE, chats + 1 if more else chats - 1)
@@ -236,20 +240,30 @@ def _transfer(brand: Brand, talk: Conversation, skill: int) -> Row:
 
 
 def survey(brand: Brand, hour: int, numbers: range) -> Iterator[Session]:
-    """Surveys of the hour's conversations; a session holds one or two, answered or only shown."""
+    """Surveys of the hour's conversations; a session holds one or two, answered or only shown.
+
+    A few customers answer what they were sent days ago: the survey of a conversation that ended as many days before.
+    """
     surveyed = brand.surveyed(hour)
     for number in numbers:
         chance = brand.chance("survey", hour, number)
-        talk = conversation(brand, hour, surveyed[number])
+        late = _days_late(brand, hour, number)
+        talk = conversation(brand, hour - 24 * late, 0 if late else surveyed[number])
         kinds = chance.choice(((2,), (2,), (2,), (3,), (1, 2), (2, 3), (1,), (2,), (2,), (4,)))
-        rows = [_survey_row(talk, kind, chance) for kind in kinds]
+        rows = [_survey_row(talk, kind, chance, late * DAY) for kind in kinds]
         answered = [content["answer_submit_time"] for row in rows for content in row["contents"]]
-        start, end = min(answered, default=talk.ended), max(answered, default=None)
+        start, end = min(answered, default=talk.ended + late * DAY), max(answered, default=None)
         yield _session(brand, "1.0.0.22", start, end) | _visitor(chance), rows
 
 
-def _survey_row(talk: Conversation, kind: int, chance: random.Random) -> Row:
-    shown = (talk.queued - 45_000 if kind == 1 else talk.ended) + chance.randrange(30_000)
+def _days_late(brand: Brand, hour: int, number: int) -> int:
+    chance = brand.chance("late survey", hour, number)
+    days = chance.randrange(2, 6) if chance.random() < 0.03 else 0
+    return days if days and brand.volume("engagement", hour - 24 * days) else 0
+
+
+def _survey_row(talk: Conversation, kind: int, chance: random.Random, delay: int) -> Row:
+    shown = (talk.queued - 45_000 if kind == 1 else talk.ended) + delay + chance.randrange(30_000)
     contents: list[Row] = []
     for index, (question, answer_type, answers) in enumerate(_QUESTIONS[kind] if chance.random() < 0.85 else ()):
         content: Row = {

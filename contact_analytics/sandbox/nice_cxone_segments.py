@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 
-from contact_analytics.sandbox.liveperson_brand import FIRST_NAMES, LAST_NAMES, SKILLS, Agent, Brand
+from contact_analytics.sandbox.liveperson_brand import SKILLS, Agent, Brand
 
 Value = str | datetime | bool | float | None
 
@@ -125,13 +125,11 @@ class Segments:
 
 def _person(brand: Brand, agent: Agent) -> Person:
     number = agent.id - brand.agents[0].id
-    # The first draws about an agent are the names that the brand makes the nickname of.
-    chance = brand.chance("agent", number)
     team = agent.group_id if agent.group_id in _TEAMS else None
     return Person(
         id=str(agent.id),
-        first_name=chance.choice(FIRST_NAMES),
-        last_name=chance.choice(LAST_NAMES),
+        first_name=agent.first_name,
+        last_name=agent.last_name,
         team_id=str(team) if team else None,
         team_name=_TEAMS[team] if team else None,
         acd_id=str(20_000 + number),

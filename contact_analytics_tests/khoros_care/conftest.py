@@ -1,6 +1,6 @@
 """Fixtures of the tests of Khoros Care."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +14,15 @@ Open = Callable[..., KhorosPlace]
 
 
 @pytest.fixture
-def open_care(tmp_path: Path) -> Iterator[Open]:
+def open_care(tmp_path: Path, instance: dg.DagsterInstance) -> Open:
     """Opens a place: `fields` are those of the resource, other options those of the sandbox's app."""
-    with dg.DagsterInstance.ephemeral() as instance:
 
-        def opened(fields: dict[str, Any] | None = None, **options: Any) -> KhorosPlace:
-            known: dict[str, Any] = {"scale": 0.1, "calls_per_minute": 100_000}
-            app = KhorosCare(**known | options)
-            return KhorosPlace(tmp_path, instance, app, fields or {})
+    def opened(fields: dict[str, Any] | None = None, **options: Any) -> KhorosPlace:
+        known: dict[str, Any] = {"scale": 0.1, "calls_per_minute": 100_000}
+        app = KhorosCare(**known | options)
+        return KhorosPlace(tmp_path, instance, app, fields or {})
 
-        yield opened
+    return opened
 
 
 @pytest.fixture

@@ -75,6 +75,16 @@ def test_the_documented_queries_tell_what_happened(filled: Place) -> None:
     assert "expected" in reason["reason"]
 
 
+def test_what_has_no_days_lacks_none(filled: Place) -> None:
+    """A report without partitions is made now and then; the days on which it was not are no gaps."""
+    filled.select(
+        "insert into meta.extractions by name select 'reports.agents' as dataset, unnest(?::date[]) as partition_date, "
+        "'loaded' as state",
+        [[days_ago(20), LAST]],
+    )
+    assert {row["dataset"] for row in filled.select(query("anti join stored"))} == {"liveperson.survey"}
+
+
 def test_what_left_the_quarantine_is_counted(filled: Place) -> None:
     """By the documented query, after the day was loaded again."""
     assert filled.materialize("survey", FIRST, refetch=True).ok

@@ -113,3 +113,37 @@ def test_the_daemon_evaluates_it_at_the_deadline() -> None:
             cursor = result.cursor
             requested.append(result.total_requested)
     assert requested == [0, 0, 1, 0, 1]
+
+
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTED])
+def test_a_run_at_the_deadline_is_waited_for(status: dg.DagsterRunStatus) -> None:
+    """Whatever becomes of it, the check is evaluated once it has ended, and not a second time."""
+    check = freshness_check(DATASET, PARTITIONS)
+    job = dg.define_asset_job("orders_job", selection=[DATASET.key])
+    defs = dg.Definitions(assets=[orders], asset_checks=[check], jobs=[job])
+    midnight, cursor, requested = DATASET.end(DAY), None, list[int]()
+    with dg.DagsterInstance.ephemeral() as instance:
+        run = instance.create_run_for_job(
+            defs.resolve_job_def("orders_job"), status=status, tags={"dagster/partition": str(DAY)}
+        )
+        for moment in (timedelta(hours=7), timedelta(hours=8, seconds=30), timedelta(hours=9), timedelta(hours=20)):
+            if moment == timedelta(hours=9):
+                instance.report_run_failed(run)
+            result = dg.evaluate_automation_conditions(
+                defs,
+                instance,
+                asset_selection=dg.AssetSelection.all_asset_checks(),
+                evaluation_time=midnight + moment,
+                cursor=cursor,
+            )
+            cursor = result.cursor
+            requested.append(result.total_requested)
+    assert requested == [0, 0, 1, 0]
+
+
+def test_of_a_table_that_is_not_used_nothing_is_evaluated_by_itself() -> None:
+    """The check is there for who asks, and the daemon leaves it alone."""
+    [spec] = freshness_check(DATASET, PARTITIONS, is_used=False).check_specs
+    assert spec.automation_condition is None
+    [spec] = freshness_check(DATASET, PARTITIONS).check_specs
+    assert spec.automation_condition

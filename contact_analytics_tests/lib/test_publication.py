@@ -19,7 +19,9 @@ import pytest
 from contact_analytics.lib.errors import ConfigurationError
 from contact_analytics.lib.publication import PublicationFailed
 from contact_analytics.lib.warehouse import WarehouseResource
+from contact_analytics.lib.webhook import WebhookResource
 from contact_analytics.liveperson import survey
+from contact_analytics.retention_clock import retention_clock
 from contact_analytics.sandbox.faults import Fault
 from contact_analytics_tests.fakes import Materialized, Place, days_ago, impatient
 from contact_analytics_tests.histories import Account
@@ -78,13 +80,49 @@ def test_a_run_that_loads_publishes_a_whole_copy(place: Place, copy: Path) -> No
 
 
 def test_a_run_that_changes_nothing_publishes_nothing(place: Place, copy: Path) -> None:
-    """Neither one whose days are all unchanged, nor one whose days all fail."""
+    """Neither one whose days are all unchanged, nor one whose days fail as they did before."""
     run(place, copy)
     before = identity(copy)
     assert run(place, copy).ok
+    assert identity(copy) == before
     place.app.faults.append(Fault("/data_access_le", "401", times=99))
     assert not run(place, copy, NEXT).ok
-    assert identity(copy) == before
+    failed = identity(copy)
+    assert failed != before
+    assert not run(place, copy, NEXT).ok
+    assert identity(copy) == failed
+
+
+def test_readers_learn_of_what_failed(place: Place, copy: Path) -> None:
+    """Of a day that is not stored, and of one that is and whose last try failed."""
+    run(place, copy)
+    place.app.faults.append(Fault("/data_access_le", "401", times=99))
+    assert not run(place, copy, DAY, NEXT, refetch=True).ok
+    with duckdb.connect(str(copy), read_only=True) as connection:
+        query = "select partition_date, state, problem_type from meta.extractions order by all"
+        found = connection.execute(query).fetchall()
+    assert found == [(DAY, "loaded", "CredentialsRejected"), (NEXT, "failed", "CredentialsRejected")]
+
+
+def test_readers_learn_what_the_clock_says(place: Place, copy: Path) -> None:
+    """A look that finds nothing new publishes nothing, though each day has less time left than an hour before."""
+    run(place, copy)
+
+    def look() -> tuple[int, int]:
+        resources = {"archive": place.archive, "warehouse": publishing(place, copy), "webhook": WebhookResource()}
+        quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+        assert dg.materialize([retention_clock], instance=place.instance, resources=resources, run_config=quiet).success
+        return identity(copy)
+
+    before, first = identity(copy), look()
+    assert first != before
+    place.select("update meta.retention_clock set days_left = days_left + 0.04")
+    assert look() == first
+    with duckdb.connect(str(copy), read_only=True) as connection:
+        states = dict(connection.execute("select partition_date, state from meta.retention_clock").fetchall())
+    assert states[DAY] in {"stored", "missing"}
+    place.select("delete from meta.extractions where partition_date = ?", [DAY])
+    assert look() != first
 
 
 def test_a_run_that_loads_some_of_its_days_publishes_them(place: Place, copy: Path) -> None:
@@ -394,6 +432,38 @@ def test_a_file_that_is_no_copy_is_not_touched(place: Place, copy: Path, kind: s
         duckdb.connect(str(copy)).execute("create table mine as select 1 as n").close()
     before = copy.read_bytes()
     assert "is no copy of a warehouse, and was not touched" in failure_of(run(place, copy))
+    assert copy.read_bytes() == before
+
+
+OWNER = """
+import duckdb, sys
+with duckdb.connect(sys.argv[1]) as connection:
+    connection.execute("create table ledger as select 42 as amount")"""
+
+
+def test_a_file_that_cannot_be_opened_is_replaced_only_if_it_is_a_copy(place: Place, copy: Path) -> None:
+    """Somebody's own database that they have open, at a path that was mistyped, or where our copy was before."""
+    said = "is not known as a copy of warehouse.duckdb, and was not touched"
+    for is_after_a_copy in (False, True):
+        if is_after_a_copy:
+            kept = copy.rename(copy.with_name("theirs.duckdb"))
+            assert run(place, copy).ok
+            copy.unlink()
+            kept.rename(copy)
+        with another_process(OWNER.replace("create table", "create or replace table"), str(copy)):
+            assert said in failure_of(run(place, copy, NEXT if is_after_a_copy else DAY))
+        with duckdb.connect(str(copy), read_only=True) as connection:
+            assert connection.execute("from ledger").fetchall() == [(42,)]
+
+
+def test_an_encrypted_file_of_somebodys_is_not_touched(place: Place, copy: Path) -> None:
+    """It cannot be looked into, so that nothing says that it is ours."""
+    with duckdb.connect() as connection:
+        connection.execute("set force_mbedtls_unsafe = 'true'")  # The other way needs an extension from the internet.
+        connection.execute(f"attach '{copy}' as theirs (encryption_key 'a key of theirs')")
+        connection.execute("create table theirs.ledger as select 42 as amount")
+    before = copy.read_bytes()
+    assert "was not touched" in failure_of(run(place, copy))
     assert copy.read_bytes() == before
 
 

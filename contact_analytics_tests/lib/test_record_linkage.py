@@ -57,6 +57,18 @@ def test_a_value_that_a_system_has_twice_joins_nobody() -> None:
     assert pairs(found, "candidates") == every
 
 
+def test_a_rule_that_does_not_join_says_who_it_might_be() -> None:
+    """Also where nobody else is meant; a weaker rule may still join them."""
+    hint = LinkRule("hint", 0.3, joins=False)
+    shared = {"v": [entry("a1"), entry("b1")]}
+    found = persons([entry("a1"), entry("b1")], [(hint, shared)])
+    assert shown(found) == ["a1", "b1"]
+    assert pairs(found, "candidates") == {"hint a1 b1"}
+    found = persons([entry("a1"), entry("b1")], [(hint, shared), (WEAK, shared)])
+    assert shown(found) == ["a1 b1"]
+    assert not pairs(found, "candidates")
+
+
 def test_a_value_of_one_system_alone_is_no_doubt() -> None:
     """There is nobody whom it might join."""
     assert not pairs(joined("a1 a2 b1", (STRONG, "a1 a2")), "candidates")

@@ -33,10 +33,14 @@ def day(back: int) -> date:
 
 
 def days(
-    known: dict[date, Extraction] | None = None, archived: tuple[date, ...] = (), **facts: object
+    known: dict[date, Extraction] | None = None,
+    archived: tuple[date, ...] = (),
+    shown: tuple[date, ...] = (),
+    now: datetime = NOW,
+    **facts: object,
 ) -> dict[date, Day]:
     dataset = replace(DATASET, **facts)  # type: ignore[arg-type]
-    return {each.day: each for each in clock(dataset, known or {}, archived, date(2026, 1, 1), NOW)}
+    return {each.day: each for each in clock(dataset, known or {}, archived, date(2026, 1, 1), now, shown)}
 
 
 def test_what_the_vendor_has_is_on_the_clock() -> None:
@@ -49,12 +53,56 @@ def test_what_the_vendor_has_is_on_the_clock() -> None:
 def test_a_day_is_lost_from_when_anything_was_begun() -> None:
     """Once a day is stored, every later one that the vendor deletes unstored is a loss that stays in sight."""
     asked_in_vain = Extraction("expired", problem="past the vendor's retention")
-    found = days({day(50): asked_in_vain, day(40): LOADED, day(35): LOADED}, archived=(day(38),))
+    in_time = replace(LOADED, listed_at=NOW - timedelta(days=33))
+    found = days({day(50): asked_in_vain, day(40): in_time, day(35): in_time}, archived=(day(38),))
     assert min(found) == day(40)
     assert found[day(40)].state == "stored"
     assert found[day(38)].state == "archived"
     assert [back for back in range(40, 0, -1) if found[day(back)].state == "lost"] == [39, 37, 36, 34, 33, 32, 31]
     assert not any(found[day(back)].is_at_risk for back in range(31, 41))
+
+
+def test_a_day_that_was_tried_in_vain_is_lost_and_not_forgotten() -> None:
+    """Also where nothing was ever stored: every day of three months has failed."""
+    failed = Extraction("failed", problem="the vendor was down")
+    found = days({day(back): failed for back in range(1, 91)})
+    assert min(found) == max(day(90), date(2026, 1, 1))
+    assert [found[day(back)].state for back in (60, 31)] == ["lost", "lost"]
+    assert [found[day(back)].state for back in (30, 2)] == ["failed", "failed"]
+
+
+def test_the_clock_forgets_no_day_that_was_on_it() -> None:
+    """A company that begins today sees thirty days in danger; those that it lets go are lost, and stay in sight."""
+    begun = {day(back): LOADED for back in range(2, 6)}
+    shown = tuple(days(begun))
+    later = NOW + timedelta(days=40)
+    found = days(begun, shown=shown, now=later)
+    assert [found[each].state for each in shown] == [*["lost"] * 25, *["stored"] * 4, "lost"]
+    assert min(days(begun, now=later)) == day(5)
+
+
+GONE_IN_PART = DATASET.start(day(10)) + timedelta(days=30, hours=20)
+HOURS = tuple(DATASET.start(day(10)) + timedelta(hours=hour) for hour in range(24))
+
+
+@pytest.mark.parametrize(
+    ("listed_at", "scopes", "now", "state"),
+    [
+        (GONE_IN_PART, HOURS[20:], GONE_IN_PART, "stored in part"),
+        (GONE_IN_PART, (), GONE_IN_PART, "stored in part"),
+        (GONE_IN_PART, HOURS, GONE_IN_PART, "stored"),
+        (HOURS[0] + timedelta(days=29), HOURS[20:], GONE_IN_PART, "stored"),
+        (HOURS[0] + timedelta(hours=25), HOURS, GONE_IN_PART, "stored early"),
+        (HOURS[0] + timedelta(hours=25), HOURS, GONE_IN_PART + timedelta(hours=4), "stored in part"),
+    ],
+)
+def test_what_was_asked_for_too_late_or_too_early_is_stored_in_part(
+    listed_at: datetime, scopes: tuple[datetime, ...], now: datetime, state: str
+) -> None:
+    """Deleted hours cannot be told from quiet ones; what was early is at risk while the vendor has the day."""
+    stored = Extraction("loaded" if scopes else "empty", scopes=scopes, listed_at=listed_at)
+    found = days({day(10): stored}, now=now)[day(10)]
+    assert (found.state, found.is_at_risk) == (state, state == "stored early")
 
 
 @pytest.mark.parametrize(

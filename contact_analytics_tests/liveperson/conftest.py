@@ -1,6 +1,5 @@
 """Fixtures of the tests of LivePerson's dimensions."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -10,7 +9,6 @@ from contact_analytics_tests.histories import Account
 
 
 @pytest.fixture
-def account(tmp_path: Path) -> Iterator[Account]:
+def account(tmp_path: Path, instance: dg.DagsterInstance) -> Account:
     """A sandbox's account, and an empty folder for a warehouse and an archive that are filled from it."""
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield Account(tmp_path, instance)
+    return Account(tmp_path, instance)

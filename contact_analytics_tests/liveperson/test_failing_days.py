@@ -1,15 +1,25 @@
 """What goes wrong costs what it hit and nothing else: no row that is stored, and no other day."""
 
 import gzip
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
 
+from contact_analytics.lib.archive import ArchiveResource
+from contact_analytics.lib.asset_options import daily_table
 from contact_analytics.lib.checks import CHECKS, HOURLY_CHECKS
+from contact_analytics.lib.config import ExtractionConfig
+from contact_analytics.lib.daily import extract_days
+from contact_analytics.lib.dataset import Check, Reasons
 from contact_analytics.lib.http import Tally
+from contact_analytics.lib.warehouse import WarehouseResource
 from contact_analytics.liveperson import survey
+from contact_analytics.liveperson.data_access import LivePersonDataAccessResource
 from contact_analytics.sandbox.faults import Fault
+from contact_analytics.settings import PARTITIONS
 from contact_analytics_tests.fakes import DATA_ACCESS, Place, days_ago, impatient
 
 NAMES = list(DATA_ACCESS)
@@ -41,6 +51,35 @@ def test_a_faulty_record_goes_to_quarantine_and_the_rest_loads(place: Place, kin
     again = place.materialize("engagement", DAY, refetch=True)
     assert again.checks["nothing_is_quarantined"].passed
     assert not place.select("select * from meta.quarantine")
+
+
+def test_days_that_failed_are_named_although_a_check_failed_to_tell(place: Place) -> None:
+    """The error that a retry and the webhook go by is that of the days; what is wrong with the check is in the log."""
+
+    def failing(*_: object) -> Reasons:
+        raise ValueError("a check of ours is wrong")
+
+    odd = Check("it_can_be_told", "It can be told.", dg.AssetCheckSeverity.ERROR, failing)
+    dataset = replace(survey.DATASET, checks=(*survey.DATASET.checks, odd))
+
+    @dg.asset(**daily_table(dataset, PARTITIONS) | {"retry_policy": None})
+    def survey_of_ours(
+        context: dg.AssetExecutionContext,
+        config: ExtractionConfig,
+        liveperson_data_access: LivePersonDataAccessResource,
+        archive: ArchiveResource,
+        warehouse: WarehouseResource,
+    ) -> Iterator[dg.AssetMaterialization | dg.AssetCheckResult]:
+        connect, decode = liveperson_data_access.connect, survey.FORMAT.decode
+        yield from extract_days(context, dataset, config, connect, decode, archive, warehouse)
+
+    bad = days_ago(4)
+    place.app.faults.append(Fault(place.app.files("survey", bad)[0].href_name, "403", times=9))
+    run = place.run(survey_of_ours, DAY, bad)
+    assert run.days.keys() == {str(DAY)}
+    assert run.problem.startswith(f"liveperson.survey: 1 of 2 days failed, 1 are stored.\n{bad}: ")
+    said = [entry.user_message for entry in place.instance.all_logs(run.result.run_id)]
+    assert any("a check of ours is wrong" in text for text in said)
 
 
 def test_a_day_past_retention_is_refused_before_any_request(place: Place) -> None:

@@ -42,6 +42,19 @@ def test_a_conversation_that_changes_ends_with_its_final_state(open_place: Any) 
     assert still_open <= changed <= {key for key, when in updates if when / 1000 > loaded.timestamp()}
 
 
+def test_a_day_that_the_vendor_has_begun_to_delete_keeps_its_listing(open_place: Any) -> None:
+    """What is found unchanged then may have lost conversations: it is known from when the vendor had them all."""
+    assert conversations.DATASET.retention
+    old, seen = days_ago(conversations.DATASET.retention.days), datetime.now(UTC) - timedelta(days=2)
+    place = open_place(volume={old: 3, DAY: 3, NEXT: 3})
+    for day in (old, DAY):
+        assert place.materialize("conversations", day).ok
+    place.select("update meta.extractions set listed_at = ?", [seen])
+    assert place.materialize("conversations", NEXT, follow=True).ok
+    assert place.stored("conversations", old).listed_at == seen
+    assert place.stored("conversations", DAY).listed_at > seen
+
+
 def test_a_day_in_which_nothing_changed_is_left_alone(open_place: Any) -> None:
     """Two small questions, no row written, and the data version stays."""
     place = open_place(volume={DAY: 250})

@@ -1,6 +1,6 @@
 """Fixtures of the tests of NICE CXone's exports."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +14,15 @@ OpenPlace = Callable[..., CxonePlace]
 
 
 @pytest.fixture
-def open_place(tmp_path: Path) -> Iterator[OpenPlace]:
+def open_place(tmp_path: Path, instance: dg.DagsterInstance) -> OpenPlace:
     """Makes a place: `fields` are those of the resource, `folder` is one in the test's, the rest the sandbox's."""
-    with dg.DagsterInstance.ephemeral() as instance:
 
-        def opened(fields: dict[str, Any] | None = None, folder: str = "", **options: Any) -> CxonePlace:
-            (tmp_path / folder).mkdir(exist_ok=True)
-            app = NiceCxone(**{"scale": 0.1, "interval": 0} | options)
-            return CxonePlace(tmp_path / folder, instance, app, fields or {})
+    def opened(fields: dict[str, Any] | None = None, folder: str = "", **options: Any) -> CxonePlace:
+        (tmp_path / folder).mkdir(exist_ok=True)
+        app = NiceCxone(**{"scale": 0.1, "interval": 0} | options)
+        return CxonePlace(tmp_path / folder, instance, app, fields or {})
 
-        yield opened
+    return opened
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """What tests of reports run them in: a warehouse that the tables' own assets have filled, and a reader of pages."""
 
+import html
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -20,12 +21,13 @@ from contact_analytics.lib.warehouse import WarehouseResource
 from contact_analytics.settings import PARTITIONS
 from contact_analytics_tests.fakes import Materialized, days_ago
 
-# How many days of reports are computed a second time in SQL: a month where it is asked for, which takes minutes.
-LENGTH = int(os.environ.get("CONTACT_ANALYTICS_TESTED_DAYS") or 6)
+# How many days of reports are computed a second time in SQL: 27 are a month, which takes minutes.
+LENGTH = int(os.environ.get("CONTACT_ANALYTICS_TESTED_DAYS") or 5)
 LAST = days_ago(3)
 FIRST = LAST - timedelta(days=LENGTH - 1)
 DAYS = [FIRST + timedelta(days=number) for number in range(LENGTH)]
 _QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
+_TABLE = re.compile("The table \N{LEFT DOUBLE QUOTATION MARK}(.+?)\N{RIGHT DOUBLE QUOTATION MARK} has")
 # What a page may name without asking anybody for it.
 _NAMESPACES = ("http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink", "http://www.w3.org/1999/xhtml")
 
@@ -109,13 +111,25 @@ class ReadPage(HTMLParser):
         assert addresses <= set(_NAMESPACES), addresses
 
     def assert_can_be_heard(self) -> None:
-        """Tables have headers and names, plots say what they show, and the page has a language and one heading."""
+        """The page has a language and one heading, tables name themselves, their columns and their rows, plots say the
+        figures that they show, and whatever scrolls is within reach of the keyboard under a name of its own.
+        """
         names = [tag for tag, _ in self.tags]
         assert names.count("h1") == 1
         assert dict(self.tags)["html"]["lang"] == "en"
-        pieces = self.text.split("<table")[1:]
-        assert pieces
-        assert all("<th " in piece.partition("</table>")[0] for piece in pieces)
-        figures = [attrs for tag, attrs in self.tags if tag == "div" and attrs.get("role") in ("img", "region")]
-        assert names.count("figure") + len(pieces) == len(figures)
-        assert all(attrs["aria-label"] for attrs in figures)
+        tables = [piece.partition("</table>")[0] for piece in self.text.split("<table")[1:]]
+        assert tables
+        for table in tables:
+            assert "<caption><h2>" in table
+            assert 'scope="col"' in table
+            assert ("<td" in table) == ('scope="row"' in table)
+        regions = [attrs for _, attrs in self.tags if attrs.get("role") == "region"]
+        assert len(regions) == len({attrs["aria-label"] for attrs in regions}) == names.count("figure") + len(tables)
+        assert all(attrs["tabindex"] == "0" for attrs in regions)
+        assert names.count("figure") == self.text.count("<figcaption><h2>")
+        said = [attrs["aria-label"] for _, attrs in self.tags if attrs.get("role") == "img"]
+        assert names.count("figure") == len(said)
+        # A figure for each plot, and where it has too many the name of a table that is there.
+        assert all(re.search(r"\d", text) or text.endswith("There is nothing to show.") for text in said), said
+        named = {name for text in said for name in _TABLE.findall(text)}
+        assert named <= {html.unescape(table.partition("<h2>")[2].partition("</h2>")[0]) for table in tables}

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from contact_analytics.lib.page import rendered
 from contact_analytics.reports.agent_utilization import REPORT, compute
 from contact_analytics.reports.agent_utilization_page import paint
+from contact_analytics_tests.reports.contact_places import queried
 from contact_analytics_tests.reports.places import ReadPage
 
 DAY, NOW = date(2026, 3, 10), datetime(2026, 3, 11, 8, tzinfo=UTC)
@@ -88,6 +89,7 @@ def test_a_day_worked_out_by_hand() -> None:
     assert minutes(row) == {"other": 0.5, "online": 209.5, "away": 30, "back_soon": 10, "offline": 20}
     assert row["engagement_minutes"] == 60 * 2 + 30 * 3 + 60 * 1 == 270
     assert row["capacity_minutes"] == 209.5 * 4 == 838
+    assert row["load_minutes"] == 209.5
     assert row["concurrency"] == pytest.approx(270 / 209.5)
     assert row["max_concurrency"] == 4
     assert row["utilization"] == pytest.approx(270 / 838)
@@ -202,6 +204,7 @@ def test_an_unknown_number_of_engagements_is_not_none() -> None:
         [row] = rows_of(events)
         assert minutes(row) == {"online": 120}
         assert (row["engagement_minutes"], row["capacity_minutes"], row["utilization"]) == (120, 240, 0.5)
+        assert (row["load_minutes"], row["concurrency"]) == (60, 2)
 
 
 def test_an_agent_who_was_never_online_has_no_utilization() -> None:
@@ -252,6 +255,57 @@ def test_region_and_shift_are_those_of_the_login_on_the_day() -> None:
         ("no region", "night"),
         (unknown, unknown),
     ]
+
+
+def test_rows_of_the_workforce_file_that_hold_alike_are_counted() -> None:
+    """The last one counts, and the page says of how many agents that is so."""
+    twice = [("mira", "EMEA", "early", None, None), ("MIRA", "APAC", "late", None, None)]
+    dated = [("jonas", "EMEA", "early", None, None), ("jonas", "EMEA", "late", DAY, None)]
+    rows = rows_of(
+        session("A", "08:00 online 0 of 2", "09:00 logout"),
+        session("B", "08:00 online 0 of 2", "09:00 logout", agent=2, login="jonas"),
+        session("C", "08:00 online 0 of 2", "09:00 logout", agent=3, login="wei"),
+        workforce=[*twice, *dated],
+    )
+    assert [(row["region"], row["shift"]) for row in rows[:2]] == [("APAC", "late"), ("EMEA", "late")]
+    assert [row["workforce_rows"] for row in rows] == [2, 1, 0]
+    frame = pl.DataFrame(rows, REPORT.schema.create_empty().schema)
+    remarks = paint(frame, frame.with_columns(partition_date=pl.lit(DAY))).remarks
+    assert "Agents of whom the workforce file has several rows alike, of which the last counts: 1." in remarks
+
+
+def test_an_agent_counts_for_the_last_group_of_the_day() -> None:
+    """Whoever went from one group to another during the day is whole in the second."""
+    [row] = rows_of(
+        session("A", "08:00 online 0 of 2", "12:00 logout", group=7),
+        session("B", "13:00 online 0 of 2", "14:00 online 1 of 2", "15:00 logout", group=8),
+        groups={7: "Sales", 8: "Service"},
+    )
+    assert (row["agent_group"], row["minutes_online"]) == ("Service", 360)
+
+
+def test_a_group_has_the_name_that_it_had_on_the_day() -> None:
+    """When the day ended; before anybody looked it has its first known name, and one that is gone its last."""
+    renamed = (
+        "(7, 'Sales', timestamptz '2026-03-01'), (7, 'Sales EMEA', '2026-03-10 23:59:59'), (7, 'EU', '2026-03-11')"
+    )
+    history = f"select * from (values {renamed}, (8, 'New', '2026-04-01')) as h (id, name, valid_from)"
+    days = (date(2026, 2, 1), date(2026, 3, 9), DAY, DAY + timedelta(days=1))
+    found = {day: {row["id"]: row["name"] for row in queried(REPORT, GROUPS.table, day, rows=history)} for day in days}
+    assert [found[day][7] for day in days] == ["Sales", "Sales", "Sales EMEA", "EU"]
+    assert {found[day][8] for day in days} == {"New"}
+
+
+def test_sessions_of_an_agent_that_follow_each_other_cost_no_more_than_their_events() -> None:
+    """Three thousand of a bot's in a day, each of which overlaps the next: they are cut where they overlap alone."""
+    events, step = list[dict[str, Any]](), timedelta(seconds=28)
+    for number in range(3_000):
+        began = datetime.combine(DAY, time(), UTC) + number * step
+        one = session(f"S{number}", "08:00 online 1 of 2", "08:00 online 2 of 2", "08:00 logout")
+        events += [event | {"timestamp": began + place * timedelta(seconds=15)} for place, event in enumerate(one)]
+    [row] = rows_of(events)
+    assert row["sessions"] == 3_000
+    assert row["minutes_online"] == pytest.approx((2_999 * 28 + 30) / 60)
 
 
 def test_a_day_without_events_is_a_day_without_rows() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from contact_analytics.lib.report import Input
 from contact_analytics.reports.agent_identities import (
+    EMPLOYEE_ID_ALONE,
     EVALUATED_AGENTS,
     EVALUATED_SEGMENTS,
     KHOROS_AGENTS,
@@ -135,6 +136,20 @@ def test_who_shares_a_value_with_another_of_the_vendor_is_listed_and_not_joined(
     assert might_be == {"1": {"k1", "k2"}, "k1": {"1", "q"}, "k2": {"1", "q"}, "q": {"k1", "k2"}}
 
 
+def test_an_employee_id_that_all_else_contradicts_joins_nobody() -> None:
+    """`N/A` is of two people with other addresses and names; an address or a word of a name that is the same, or that
+    is not known, contradicts nothing.
+    """
+    user = {"id": 1, "employee_id": "N/A", "full_name": "Ann Bo", "email": "ann@x.org"}
+    stranger = {"id": "k", "employee_id": "n/a", "name": "Cy Do", "email": "cy@x.org"}
+    rows = found([user], [stranger])
+    assert persons(rows) == {"1": "unmatched", "k": "unmatched"}
+    assert {candidate["rule"] for row in rows for candidate in row["candidates"]} == {EMPLOYEE_ID_ALONE.name}
+    for agreeing in ({"name": "Ann Do"}, {"email": None}, {"name": None}):
+        assert persons(found([user], [stranger | agreeing])) == {"1 k": "same employee id"}
+    assert persons(found([user | {"login_name": "CY@x.org"}], [stranger])) == {"1 k": "same employee id"}
+
+
 def test_a_name_of_two_is_that_of_one_where_a_stronger_rule_has_joined_them() -> None:
     """The two who have it are one person."""
     user, agent = {"id": 1, "email": "w@x.org", "full_name": "Wei Tan"}, {"id": "k", "email": "w@x.org"}
@@ -159,6 +174,14 @@ def test_a_key_outlives_a_match() -> None:
     assert before["unmatched"] in apart
     assert {*row["keys"]} == apart
     assert row["agent_key"] == key_of(entry_of(LP, "1")) != before["unmatched"]
+
+
+def test_a_key_goes_with_the_id_that_it_is_of() -> None:
+    """Who leaves LivePerson has the key of Khoros Care's id from then on, and the one before is in no row."""
+    user, agent = {"id": 1, "email": "m@x.org"}, {"id": "k", "email": "m@x.org"}
+    [before], [after] = found([user], [agent]), found([], [agent])
+    assert after["agent_key"] == before["keys"][1]
+    assert before["agent_key"] not in after["keys"]
 
 
 def test_without_agents_there_are_no_rows() -> None:

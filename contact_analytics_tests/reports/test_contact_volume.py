@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,12 @@ Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 def rows_of(tables: Rows) -> list[dict[str, Any]]:
     """What the report makes of rows of its inputs."""
     return REPORT.schema.validate(compute(DAY, frames_of(REPORT, tables))).to_dicts()
+
+
+def remarks_of(rows: Sequence[Mapping[str, Any]]) -> Sequence[str]:
+    """What the page of rows remarks on."""
+    frame = pl.DataFrame(rows, REPORT.schema.create_empty().schema)
+    return paint(frame, frame.with_columns(partition_date=pl.lit(DAY))).remarks
 
 
 def told(row: Mapping[str, Any], *names: str) -> tuple[Any, ...]:
@@ -83,12 +90,46 @@ def test_a_chat_counts_on_the_day_and_in_the_hour_in_which_it_began() -> None:
     assert [told(row, "hour", "contacts") for row in rows] == [(0, 1), (23, 1)]
 
 
-def test_messaging_seen_by_data_access_is_not_counted() -> None:
-    """A row of type MESSAGING is a conversation that `conversations` has."""
+def test_messaging_seen_by_data_access_is_left_out() -> None:
+    """A row of type MESSAGING is a conversation that `conversations` has: counted beside, in no other figure."""
     seen = chat("a", "09:00", "09:01", "09:02") | {"type": "MESSAGING"}
     same = {"source": "APP", "status": "CLOSE", "started_at": at(DAY, "09:00")}
     rows = rows_of({CHATS: [seen], MESSAGING: [same]})
-    assert [told(row, "media_type", "contacts") for row in rows] == [("messaging", 1)]
+    assert [told(row, "media_type", "channel", "contacts", "left_out") for row in rows] == [
+        ("messaging", "App", 1, 0),
+        ("messaging", "Web", 0, 1),
+    ]
+    assert told(rows[1], *COUNTS, *TIMES, *HANDLING) == (0, None, None, None, [], None, None, [], None, None)
+    [said] = remarks_of(rows)
+    assert said == "Rows of messaging in liveperson.engagement, which liveperson.conversations has: 1."
+
+
+def test_a_company_without_conversations_has_its_messaging_from_data_access() -> None:
+    """Five chats of type MESSAGING are five contacts, and a filed one twice is one."""
+    seen = [chat(name, "09:00", "09:01", "09:02") | {"type": "MESSAGING"} for name in "abcde"]
+    frames = frames_of(REPORT, {CHATS: [*seen, seen[0] | {"partition_date": AFTER}, chat("f", "09:00", None, "09:02")]})
+    rows = REPORT.schema.validate(compute(DAY, frames, has_conversations=False)).to_dicts()
+    assert [told(row, "media_type", *COUNTS[:2], "left_out") for row in rows] == [
+        ("chat", 1, 0, 0),
+        ("messaging", 5, 5, 0),
+    ]
+    assert told(rows[1], "median_time_to_answer", "median_handle_time") == (60, 60)
+
+
+def test_a_conversation_without_a_creation_time_is_left_out() -> None:
+    """It is counted as such on the day that it is filed with, and the page says so."""
+    tweet = {"network": "Twitter", "status": "CLOSED", "first_response_date": at(DAY, "08:10")}
+    rows = rows_of({CARE: [tweet | {"partition_date": DAY}, tweet | {"created_date": at(DAY, "08:00")}]})
+    assert [told(row, "hour", "contacts", "left_out") for row in rows] == [(0, 0, 1), (8, 1, 0)]
+    assert remarks_of(rows) == ["Conversations of Khoros Care without a creation time, which are in no figure: 1."]
+    latest = (
+        "select unnest([date '2026-03-10', '2026-03-11', '2026-03-10']) as partition_date, 'X' as network, "
+        "'OPEN' as status, unnest([null, null, timestamptz '2026-03-10 08:00']) as created_date, "
+        "null::timestamptz as first_response_date, null::timestamptz as closed_date, 1.0 as conversation_tar, "
+        "1.0 as conversation_handle_time"
+    )
+    found = queried(REPORT, CARE, DAY, rows="select 1 as x", conversation_latest=latest)
+    assert [told(row, "partition_date", "created_date") for row in found] == [(DAY, None), (DAY, at(DAY, "08:00"))]
 
 
 def test_what_is_not_known_of_a_chat_is_null() -> None:
@@ -297,7 +338,7 @@ def test_every_contact_of_the_day_counts_once_whatever_the_order(tables: dict[st
     assert rows_of(tables) == rows
 
 
-# Ten days of the sandbox's -------------------------------------------------------------------------------------------
+# Days of the sandbox's -------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -318,26 +359,33 @@ with answers as (
     select 'liveperson' as vendor, 'chat' as media_type, any_value(source_origin) as channel,
         min(conversation_start_time) as began, min(interaction_start_time) as answered, null as has_agent,
         max(epoch_ms(conversation_end_time - interaction_start_time)) / 1000 as handled, null as is_open,
-        bool_or(agent_id in (select id::varchar from liveperson.users where user_type_id = 2)) as is_bot
+        bool_or(agent_id in (select id::varchar from liveperson.users where user_type_id = 2)) as is_bot,
+        false as is_left_out
     from liveperson.engagement where type = 'LIVE_CHAT' group by conversation_id
+    union all
+    select 'liveperson', 'messaging', any_value(source_origin), min(conversation_start_time), null, null, null, null,
+        null, true
+    from liveperson.engagement where type = 'MESSAGING' group by conversation_id
     union all
     select 'liveperson', 'messaging', case source when 'SHARK' then 'Web' when 'APP' then 'App'
         when 'FACEBOOK' then 'Facebook' else source end, start_time, answered, null,
-        epoch_ms(conversation_end_time - answered) / 1000, conversation_end_time is null, coalesce(only_bots, false)
+        epoch_ms(conversation_end_time - answered) / 1000, conversation_end_time is null, coalesce(only_bots, false),
+        false
     from liveperson.conversations left join answers using (conversation_id) left join people using (conversation_id)
     union all
     select 'khoros_care', 'social', any_value(network), min(created_date), min(first_response_date), null,
-        max(conversation_handle_time), max(closed_date) is null, null
+        max(conversation_handle_time), max(closed_date) is null, null, false
     from khoros_care.conversation group by conversation_id
     union all
     select 'nice_cxone', if(max(voice_recording_status) is null, 'not stated', 'voice'),
         if(max(voice_recording_status) is null, 'not stated', 'Phone'), min(start_date), null,
-        count(agent_1_name) > 0, null, null, null
+        count(agent_1_name) > 0, null, null, null, false
     from nice_cxone.recording_interaction_metadata group by acd_call_id
 )
-select vendor, media_type, channel, hour(began) as hour, count(*) as contacts,
-    sum(coalesce(has_agent, answered is not null)::int) as answered_contacts,
+select vendor, media_type, channel, hour(began) as hour, count(*) filter (not is_left_out) as contacts,
+    sum(coalesce(has_agent, answered is not null)::int) filter (not is_left_out) as answered_contacts,
     sum(is_open::int) as open_contacts, sum(is_bot::int) as bot_contacts,
+    count(*) filter (is_left_out) as left_out,
     median(epoch_ms(answered - began) / 1000) as median_time_to_answer,
     quantile_cont(epoch_ms(answered - began) / 1000, 0.9) as p90_time_to_answer,
     median(handled) as median_handle_time, quantile_cont(handled, 0.9) as p90_handle_time
@@ -355,8 +403,8 @@ def test_every_day_is_what_sql_makes_of_the_vendors_tables(contacts: Contacts, m
         rows = select(contacts.folder, named, day=day)
         assert {str(row["vendor"]) for row in rows} == {"liveperson", "khoros_care", "nice_cxone"}
         assert rows == [pytest.approx(row) for row in again]
-        seen |= {name for row in rows for name in COUNTS if row[name]}
-    assert seen == set(COUNTS)
+        seen |= {name for row in rows for name in (*COUNTS, "left_out") if row[name]}
+    assert seen == {*COUNTS, "left_out"}
 
 
 def test_medians_of_more_rows_come_from_the_lists(contacts: Contacts, made: Materialized) -> None:
@@ -389,12 +437,18 @@ def test_a_company_with_one_vendor_has_the_report_of_it(contacts: Contacts, made
     assert made.ok
     shutil.copy(contacts.folder / "warehouse.duckdb", tmp_path)
     report = replace(REPORT, has=lambda table: table in {CHATS, CARE})
-    run = make(report_asset(report, compute, paint), tmp_path, contacts.instance, LAST)
+    alone = partial(compute, has_conversations=False)
+    run = make(report_asset(report, alone, paint), tmp_path, contacts.instance, LAST)
     assert run.ok, run.problem
     query = "select vendor, media_type, channel, hour, contacts, median_handle_time from reports.contact_volume"
-    kept = f"{query} where partition_date = $day and media_type in ('chat', 'social') order by all"
-    alone = select(tmp_path, f"{query} where partition_date = $day order by all", day=LAST)
-    assert alone == select(contacts.folder, kept, day=LAST)
+    query += " where partition_date = $day"
+    kept = f"{query} and media_type in ('chat', 'social') order by all"
+    assert select(tmp_path, kept, day=LAST) == select(contacts.folder, kept, day=LAST)
+    # Its messaging is what is left out where there are conversations.
+    sums = "select sum({0})::int as n from reports.contact_volume where partition_date = $day and {1}"
+    left_out = select(contacts.folder, sums.format("left_out", "vendor = 'liveperson'"), day=LAST)
+    assert select(tmp_path, sums.format("contacts", "media_type = 'messaging'"), day=LAST) == left_out
+    assert left_out[0]["n"]
     # Who is a bot is not known without the users, so it is nobody's guess.
     assert select(
         tmp_path, "select sum(bot_contacts) as bots from reports.contact_volume where partition_date = $day", day=LAST

@@ -150,7 +150,15 @@ def test_exit_surveys_of_chats_alone_count() -> None:
     """Not those before the chat, of the agent, or offline; those of messaging are in its own table."""
     others = [said("a", "5") | {"type": kind} for kind in (1, 3, 4, None)]
     assert rows_of({SURVEYS: others, CHATS: [chat("a")]}) == []
-    assert rows_of({SURVEYS: [said("a", "5")], CHATS: [chat("a") | {"type": "MESSAGING"}]}) == []
+    tables = {SURVEYS: [said("a", "5")], CHATS: [chat("a") | {"type": "MESSAGING"}]}
+    [row] = rows_of(tables)
+    assert told(row, "media_type", "surveys_left_out", *SHOWN, "csat_answers") == ("messaging", 1, 0, 0, 0)
+    frame = pl.DataFrame([row], REPORT.schema.create_empty().schema)
+    [remark] = paint(frame, frame.with_columns(partition_date=pl.lit(DAY))).remarks
+    assert remark == "Surveys of messaging in liveperson.survey, which liveperson.conversations has: 1."
+    frames = frames_of(REPORT, {**NAMES, **tables})
+    [row] = REPORT.schema.validate(compute(DAY, frames, has_conversations=False)).to_dicts()
+    assert told(row, "media_type", "surveys_left_out", *SHOWN, "csat_answers") == ("messaging", 0, 1, 1, 1)
 
 
 def test_a_survey_counts_on_the_day_on_which_its_chat_began() -> None:
@@ -346,7 +354,7 @@ def test_parts_make_up_the_whole_whatever_the_answers_and_their_order(
     assert rows_of(tables) == rows
 
 
-# Ten days of the sandbox's -------------------------------------------------------------------------------------------
+# Days of the sandbox's -------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -354,7 +362,8 @@ def made(contacts: Contacts) -> Materialized:
     return make(customer_satisfaction, contacts.folder, contacts.instance, FIRST, LAST)
 
 
-# One row a survey, its answers as columns, by the flat views; every chat of the sandbox's is filed within a day.
+# One row a survey, its answers as columns, by the flat views; a survey of a chat that is not stored counts when it
+# was shown.
 AGAIN = """
 with chats as (
     select conversation_id, any_value(type) as type, any_value(source_origin) as channel,
@@ -366,7 +375,8 @@ with chats as (
     left join liveperson.agent_groups on agent_groups.id = member_of.agent_group_id and agent_groups.is_current
     group by conversation_id
 ), chat_answers as (
-    select conversation_id, survey_id_again as id, count(nullif(answer, '')) > 0 as answered,
+    select conversation_id, survey_id_again as id, min(answer_submit_time) as answered_at,
+        count(nullif(answer, '')) > 0 as answered,
         max(answer) filter (csat_threshold = 4 and answer <> '') as rating,
         count(*) filter (csat_threshold = 4) > 0 as asked
     from (select conversation_id, id as survey_id_again, unnest(contents, recursive := true)
@@ -380,11 +390,14 @@ with chats as (
     from (select conversation_id, unnest(survey_data, recursive := true)
         from liveperson.conversations_conversation_surveys) group by all
 ), surveys as (
-    select 'chat' as media_type, channel, skill, agent_group, day, coalesce(answered, false) as answered,
+    select 'chat' as media_type, coalesce(channel, 'not stated') as channel, skill, agent_group,
+        coalesce(day, coalesce(view_time, answered_at, start_time)::date) as day, coalesce(answered, false) as answered,
         try_cast(rating as int) as rating, null::int as score, null as solved,
         (coalesce(asked, false) and rating is null)::int as skipped, 0 as invalid
-    from (select distinct conversation_id, id from liveperson.survey where type = 2)
-    left join chat_answers using (conversation_id, id) join chats using (conversation_id) where type = 'LIVE_CHAT'
+    from (select conversation_id, id, min(view_time) as view_time, min(start_time) as start_time
+        from liveperson.survey where type = 2 group by all)
+    left join chat_answers using (conversation_id, id) left join chats using (conversation_id)
+    where coalesce(type, 'LIVE_CHAT') = 'LIVE_CHAT'
     union all
     select 'messaging', case source when 'SHARK' then 'Web' when 'APP' then 'App' when 'FACEBOOK' then 'Facebook'
         else source end, latest_skill_name, latest_agent_group_name, start_time::date, csat_rate is not null, csat_rate,
@@ -413,14 +426,19 @@ def test_every_day_is_what_sql_makes_of_the_vendors_tables(contacts: Contacts, m
     seen = set[str]()
     for day in DAYS:
         again = select(contacts.folder, AGAIN, day=str(day))
-        named = (
-            f"select {', '.join(again[0])} from reports.customer_satisfaction where partition_date = $day order by all"
-        )
-        rows = select(contacts.folder, named, day=day)
+        named = f"select {', '.join(again[0])} from reports.customer_satisfaction where partition_date = $day"
+        rows = select(contacts.folder, f"{named} and surveys_shown > 0 order by all", day=day)
         assert {str(row["media_type"]) for row in rows} == {"chat", "messaging"}
         assert rows == [pytest.approx(row) for row in again]
         seen |= {name for row in rows for name, value in row.items() if value}
-    assert seen == REPORT.schema.columns().keys()
+    assert seen == REPORT.schema.columns().keys() - {"surveys_left_out"}
+    left_out = "select sum(surveys_left_out)::int as n from reports.customer_satisfaction"
+    of_messaging = (
+        "select count(distinct (conversation_id, survey.id)) as n from liveperson.survey "
+        "join liveperson.engagement using (conversation_id) where survey.type = 2 and engagement.type = 'MESSAGING' "
+        "and conversation_start_time::date between $first and $last"
+    )
+    assert select(contacts.folder, left_out) == select(contacts.folder, of_messaging, first=FIRST, last=LAST)
 
 
 def test_a_day_with_an_input_missing_is_not_made(contacts: Contacts, made: Materialized) -> None:
@@ -447,7 +465,7 @@ def test_a_company_without_chat_has_the_report_of_its_messaging(
     run = make(report_asset(report, compute, paint), tmp_path, contacts.instance, LAST)
     assert run.ok, run.problem
     query = "select * exclude (_computed_at, _run_id) from reports.customer_satisfaction where partition_date = $day"
-    kept = f"{query} and media_type = 'messaging' order by all"
+    kept = f"{query} and media_type = 'messaging' and surveys_shown > 0 order by all"
     assert select(tmp_path, f"{query} order by all", day=LAST) == select(contacts.folder, kept, day=LAST)
 
 

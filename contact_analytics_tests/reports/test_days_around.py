@@ -14,7 +14,8 @@ from contact_analytics.lib import charts
 from contact_analytics.lib.asset_options import daily_report
 from contact_analytics.lib.brand_files import BrandFilesResource
 from contact_analytics.lib.extractions import Extraction, prepare, write_extraction
-from contact_analytics.lib.page import Figure, Page
+from contact_analytics.lib.figures import Figure
+from contact_analytics.lib.page import Page
 from contact_analytics.lib.report import Frames, Input, Report
 from contact_analytics.lib.report_days import PagesResource, make_report
 from contact_analytics.lib.schema import field, instant

@@ -17,6 +17,7 @@ DAY, NOW = date(2026, 3, 10), datetime(2026, 3, 11, 8, tzinfo=UTC)
 [TOLD] = REPORT.inputs
 [MEMBERSHIP] = REPORT.files
 MEMBERS = [("C-1", "gold", None, None, None), ("C-2", "gold", "eur", None, None), ("C-3", None, None, None, None)]
+OF_CUSTOMERS = {"customers", "customers_with_several_rows"}
 COUNTS = [name for name, kind in REPORT.schema.create_empty().schema.items() if kind == pl.Int64]
 AMOUNTS = ("revenue", "refunded", "net_revenue", "value_without_order_id")
 
@@ -216,6 +217,37 @@ def test_the_segment_is_that_of_the_day() -> None:
     }
 
 
+def test_rows_of_the_membership_file_that_hold_alike_are_counted() -> None:
+    """The last one counts, for refunds too, and the page says of how many customers that is so."""
+    members = [
+        ("C-1", "gold", None, None, None),
+        ("C-1", "silver", None, None, None),
+        ("C-2", "gold", None, None, None),
+    ]
+    rows = rows_of(
+        bought("A", "09:00", "O-1", 5.0),
+        bought("B", "09:00", "O-2", -7.0),
+        bought("C", "09:00", "O-3", 1.0, who="C-2"),
+        bought("D", "09:00", "O-4", 1.0, who=None),
+        members=members,
+    )
+    several = {row["segment"]: row["customers_with_several_rows"] for row in rows}
+    assert several == {"gold": 0, "no customer id": 0, "silver": 1}
+    frame = pl.DataFrame(rows, REPORT.schema.create_empty().schema)
+    remarks = paint(frame, frame.with_columns(partition_date=pl.lit(DAY))).remarks
+    assert "Customers of whom the membership file has several rows alike, of which the last counts: 1." in remarks
+
+
+@pytest.mark.parametrize(("site", "written"), [("eur", "EUR"), (" EUR", "EUR"), ("site currency", "site currency")])
+def test_a_currency_is_one_however_its_code_is_spelt(site: str, written: str) -> None:
+    """The site's and a member's are not two of the same name."""
+    frames = {
+        TOLD.table: pl.DataFrame(bought("A", "09:00", "O-1", 5.0), dict(TOLD.columns)),
+        MEMBERSHIP.name: pl.DataFrame(MEMBERS, dict(MEMBERSHIP.columns), orient="row"),
+    }
+    assert compute(DAY, frames, currency=site)["currency"].to_list() == [written]
+
+
 def test_without_a_membership_file_nobody_is_a_member() -> None:
     """The orders are all there."""
     rows = rows_of(bought("A", "09:00", "O-1", 5.0), bought("B", "09:00", "O-2", 7.0, who=None), members=[])
@@ -246,7 +278,7 @@ def test_every_purchase_is_in_one_column_of_one_row(visits: list[dict[str, Any]]
     records = {tuple(each.values())[:5] for each in visits if each["kind"] != "customer"}
     for day in days:
         told_of = [record for record in records if record[2].date() == day]
-        assert sum(row[name] for row in rows[day] for name in COUNTS if name != "customers") == len(told_of)
+        assert sum(row[name] for row in rows[day] for name in COUNTS if name not in OF_CUSTOMERS) == len(told_of)
         for row in rows[day]:
             assert row["net_revenue"] == pytest.approx(row["revenue"] - row["refunded"])
             assert row["orders"] or row["average_order_value"] is None

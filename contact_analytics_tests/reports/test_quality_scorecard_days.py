@@ -15,18 +15,18 @@ from contact_analytics.sandbox.nice_cxone import NiceCxone
 from contact_analytics_tests.export_places import CxonePlace
 from contact_analytics_tests.reports.places import LAST, LENGTH, make, report_asset, select
 
-# Reviews expire after two weeks: these days have some that have and some that have not.
-# Of which questions are not loaded.
-# Evaluations are few, and their exports quick: enough days that all kinds are among them.
+# Evaluations are few, and their exports quick: enough days that all kinds are among them. Reviews expire after two
+# weeks, so that some have and some have not.
 FIRST = LAST - timedelta(days=max(LENGTH, 16) - 1)
 DAYS = [FIRST + timedelta(days=number) for number in range((LAST - FIRST).days + 1)]
+# Of which questions are not loaded.
 HALF_LOADED = LAST + timedelta(days=1)
 MOVED_FROM, MOVED_TO = DAYS[3], DAYS[5]
 
 
 @pytest.fixture(scope="module")
 def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CxonePlace]:
-    """Ten days of evaluations, and the report of each; one of them has moved, and stands on two days."""
+    """Days of evaluations, and the report of each; one of them has moved, and stands on two days."""
     with dg.DagsterInstance.ephemeral() as instance:
         place = CxonePlace(tmp_path_factory.mktemp("company"), instance, NiceCxone(scale=0.6, interval=0))
         assert place.materialize("qm_workflows", FIRST, HALF_LOADED).ok
@@ -94,7 +94,7 @@ where partition_date between $first and $last group by all order by all
 
 
 def test_each_figure_of_each_day_is_that_of_sql(company: CxonePlace) -> None:
-    """All columns of all agents and teams; and the days have each thing that the report tells apart, save the rarest."""
+    """All columns of all agents and teams; and the days have each thing that is told apart, save the rarest."""
     expected = select(company.folder, _BY_SQL, first=FIRST, last=LAST)
     rounded = {"average_score", "evaluator_spread", "average_self_assessment"}
     columns = ", ".join(f"round({name}, 6) as {name}" if name in rounded else name for name in expected[0])

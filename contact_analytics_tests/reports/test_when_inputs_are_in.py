@@ -1,6 +1,5 @@
 """A report's day is asked for when all tables that it reads have it, once, and again when one of them changes."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -60,12 +59,6 @@ class Daemon:
 
 def ago(days: int) -> date:
     return YESTERDAY - timedelta(days=days)
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as made:
-        yield made
 
 
 @DAILY

@@ -1,4 +1,7 @@
-"""Order value by segment of days of the sandbox's, through Dagster and a warehouse, against plain SQL."""
+"""Order value by segment of days of the sandbox's, through Dagster and a warehouse, against plain SQL.
+
+Six days, or as many as CONTACT_ANALYTICS_TESTED_DAYS says: 27 are a month.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -23,7 +26,7 @@ from contact_analytics_tests.reports.places import FIRST, LAST, ReadPage, make, 
 
 
 @dataclass
-class Month:
+class Days:
     """A warehouse with days of visits, the brand's membership file, and the run that made the report of them."""
 
     place: Place
@@ -35,14 +38,14 @@ class Month:
 
 
 @pytest.fixture(scope="module")
-def month(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Month]:
+def days(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Days]:
     folder = tmp_path_factory.mktemp("orders")
     with dg.DagsterInstance.ephemeral() as instance:
         place = Place(folder, instance, LivePersonDataAccess(scale=0.1))
         assert place.materialize("web_session", FIRST, LAST + timedelta(days=1)).ok
         written = write_brand_files(folder / "brand", TODAY, scale=0.1)
         files = {MEMBERSHIP.name: Path(written["CONTACT_ANALYTICS_MEMBERSHIP"])}
-        yield Month(place, files, make(order_value_by_segment, folder, instance, FIRST, LAST, files=files))
+        yield Days(place, files, make(order_value_by_segment, folder, instance, FIRST, LAST, files=files))
 
 
 # By orders, over all stored days at once: the first word of each is its day and its visit's customer the buyer.
@@ -93,37 +96,37 @@ group by all order by all
 """
 
 
-def test_every_day_of_a_month_is_what_sql_makes_of_the_table(month: Month) -> None:
+def test_every_day_is_what_sql_makes_of_the_table(days: Days) -> None:
     """By another way: from orders to days, over all that is stored, and not from a day's purchases back."""
-    assert month.run.ok, month.run.problem
+    assert days.run.ok, days.run.problem
     for day in (FIRST + timedelta(days=number) for number in range((LAST - FIRST).days + 1)):
-        rows = month.select("from reports.order_value_by_segment where partition_date = $day order by all", day=day)
-        again = month.select(BY_ORDER, day=str(day), currency=CURRENCY, membership=str(month.files[MEMBERSHIP.name]))
+        rows = days.select("from reports.order_value_by_segment where partition_date = $day order by all", day=day)
+        again = days.select(BY_ORDER, day=str(day), currency=CURRENCY, membership=str(days.files[MEMBERSHIP.name]))
         assert len(rows) == len(again) > 0
         for row, other in zip(rows, again, strict=True):
             assert row["duplicates"] + row["goal_duplicates"] == other.pop("told_again")
             assert {name: row[name] for name in other} == pytest.approx(other)
-        assert month.run.metadata(day)["dagster/partition_row_count"] == len(rows)
+        assert days.run.metadata(day)["dagster/partition_row_count"] == len(rows)
 
 
-def test_a_day_that_is_not_stored_is_named_and_nothing_is_changed(month: Month) -> None:
+def test_a_day_that_is_not_stored_is_named_and_nothing_is_changed(days: Days) -> None:
     """The report of a stored day stays as it was."""
-    before = month.select("from reports.order_value_by_segment order by all")
+    before = days.select("from reports.order_value_by_segment order by all")
     day = FIRST - timedelta(days=1)
-    run = make(order_value_by_segment, month.place.folder, month.place.instance, day, files=month.files)
+    run = make(order_value_by_segment, days.place.folder, days.place.instance, day, files=days.files)
     assert f"not stored yet: liveperson.web_session {day}. Nothing was changed." in run.problem
-    assert month.select("from reports.order_value_by_segment order by all") == before
+    assert days.select("from reports.order_value_by_segment order by all") == before
 
 
-def test_the_newest_day_says_what_is_to_come(month: Month) -> None:
+def test_the_newest_day_says_what_is_to_come(days: Days) -> None:
     """The next day's files may hold purchases of the day: the page says so until they are in."""
-    page = Path(month.run.metadata(LAST)["page"]).read_text()
+    page = Path(days.run.metadata(LAST)["page"]).read_text()
     assert "may hold more of this day" not in page
     newest = LAST + timedelta(days=1)
-    run = make(order_value_by_segment, month.place.folder, month.place.instance, newest, files=month.files)
+    run = make(order_value_by_segment, days.place.folder, days.place.instance, newest, files=days.files)
     to_come = f"liveperson.web_session of {newest + timedelta(days=1)} may hold more of this day"
     assert to_come in run.metadata(newest)["remarks"]
-    month.select("delete from reports.order_value_by_segment where partition_date = $day", day=newest)
+    days.select("delete from reports.order_value_by_segment where partition_date = $day", day=newest)
 
 
 def test_a_company_without_visits_has_an_empty_report(place: Place) -> None:
@@ -136,14 +139,14 @@ def test_a_company_without_visits_has_an_empty_report(place: Place) -> None:
     assert place.select("from reports.order_value_by_segment") == []
 
 
-def test_the_page_needs_nothing_and_can_be_heard(month: Month) -> None:
+def test_the_page_needs_nothing_and_can_be_heard(days: Days) -> None:
     """As it lies in the folder of the day."""
-    path = Path(month.run.metadata(LAST)["page"])
-    assert path == month.place.folder / "pages" / str(LAST) / "order_value_by_segment.html"
+    path = Path(days.run.metadata(LAST)["page"])
+    assert path == days.place.folder / "pages" / str(LAST) / "order_value_by_segment.html"
     page = ReadPage(path.read_text())
     page.assert_needs_nothing()
     page.assert_can_be_heard()
-    [total] = month.select(
+    [total] = days.select(
         "select sum(orders) as orders, sum(revenue) filter (currency = $currency) as revenue "
         "from reports.order_value_by_segment where partition_date = $day",
         day=LAST,
