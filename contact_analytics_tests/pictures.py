@@ -68,8 +68,12 @@ def take_table(page: "Page", ui: str, day: date, folder: Path) -> None:
 
 def _settle(page: "Page") -> None:
     """Wait for what the UI asks for after it has shown a page's frame."""
-    page.wait_for_timeout(1500)
-    page.wait_for_function("!document.body.innerText.includes('Loading')", timeout=_PATIENCE)
+    for _ in range(60):
+        page.wait_for_timeout(500)
+        # Not `wait_for_function`: the UI's security policy forbids what that does.
+        if not page.get_by_text("Loading").count():
+            return
+    raise TimeoutError(f"{page.url} goes on loading")
 
 
 def take_report(page: "Page", html: Path, folder: Path) -> None:
