@@ -377,7 +377,7 @@ with chats as (
 ), chat_answers as (
     select conversation_id, survey_id_again as id, min(answer_submit_time) as answered_at,
         count(nullif(answer, '')) > 0 as answered,
-        max(answer) filter (csat_threshold = 4 and answer <> '') as rating,
+        arg_max(answer, answer_submit_time) filter (csat_threshold = 4 and answer <> '') as rating,
         count(*) filter (csat_threshold = 4) > 0 as asked
     from (select conversation_id, id as survey_id_again, unnest(contents, recursive := true)
         from liveperson.survey where type = 2) group by all
