@@ -200,6 +200,7 @@ def _home(folder: Path) -> Path:
 
 
 def _print_tables(spent: dict[str, float]) -> None:
+    from contact_analytics.lib.extractions import IS_STORED
     from contact_analytics.lib.warehouse import WarehouseResource
 
     table = Table("table", "rows", "days", "files", "MB", "s", box=box.SIMPLE)
@@ -211,7 +212,7 @@ def _print_tables(spent: dict[str, float]) -> None:
     with WarehouseResource(database=os.environ["CONTACT_ANALYTICS_WAREHOUSE"]).get_connection() as connection:
         rows = connection.execute(
             "select dataset, sum(rows), count(*), sum(files), sum(bytes) / 1e6 from meta.extractions "
-            "where state in ('loaded', 'empty') group by dataset order by dataset"
+            f"where {IS_STORED} group by dataset order by dataset"
         ).fetchall()
     for name, count, days, files, megabytes in rows:
         seconds = f"{spent.get(name, 0.0):.1f}"

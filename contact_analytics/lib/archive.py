@@ -7,7 +7,6 @@ a temporary name, checked, and renamed. The root is a folder or any store that f
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Collection, Generator, Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
@@ -26,6 +25,7 @@ from upath import UPath
 from contact_analytics.lib.bodies import Body, CutShort, gunzip
 from contact_analytics.lib.errors import ConfigurationError, FileUnreadable
 from contact_analytics.lib.links import shown
+from contact_analytics.lib.whole_file import whole_file
 
 MANIFEST = "manifest.json"
 _CHUNK_BYTES = 1 << 20
@@ -223,18 +223,15 @@ class ArchivedDay:
     @contextmanager
     def _replacing(self, target: UPath) -> Generator[IO[bytes]]:
         """A file that takes its name when it is complete, and is gone if it does not get there."""
+        if self._local:
+            with whole_file(Path(target.path)) as out:
+                yield out
+            return
         temporary = self.folder / f".{uuid4().hex}.part"
         try:
-            if self._local:
-                with os.fdopen(os.open(temporary.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as out:
-                    yield out
-                    out.flush()
-                    os.fsync(out.fileno())
-                Path(temporary.path).replace(target.path)
-            else:
-                with temporary.open("wb") as out:
-                    yield out
-                temporary.rename(target)
+            with temporary.open("wb") as out:
+                yield out
+            temporary.rename(target)
         except BaseException:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)

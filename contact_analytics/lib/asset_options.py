@@ -34,11 +34,8 @@ _RETRY_POLICY = dg.RetryPolicy(max_retries=2, delay=120, backoff=dg.Backoff.EXPO
 def daily_table(dataset: Dataset, partitions: dg.DailyPartitionsDefinition) -> dict[str, Any]:
     """The options of a daily table's asset: key, partitions, one run a backfill, what the UI shows."""
     return {
-        **_table(dataset, _description(dataset)),
-        "partitions_def": partitions,
-        "backfill_policy": dg.BackfillPolicy.single_run(),
-        # Days are logged one by one as they are stored, so the run itself adds no materialization.
-        "output_required": False,
+        **_vendors_table(dataset, _description(dataset)),
+        **_daily(partitions),
         "check_specs": check_specs(dataset),
     }
 
@@ -46,7 +43,7 @@ def daily_table(dataset: Dataset, partitions: dg.DailyPartitionsDefinition) -> d
 def dimension_table(dimension: Dimension) -> dict[str, Any]:
     """The options of a dimension's asset: as a daily table's, without partitions; each run materializes it."""
     return {
-        **_table(dimension, _description_of_history(dimension)),
+        **_vendors_table(dimension, _description_of_history(dimension)),
         # Of daily tables, `newest_due_day_is_in` tells: to a policy, any day is as good as the newest.
         "freshness_policy": dg.FreshnessPolicy.cron(deadline_cron=_LOOKED_AT_CRON, lower_bound_delta=_LOOKED_AT),
         # The rows are in DuckDB when the function ends: there is nothing for an IO manager to store.
@@ -60,9 +57,7 @@ def daily_report(report: Report, partitions: dg.DailyPartitionsDefinition) -> di
     return {
         **_report(report, "one partition a UTC day"),
         "deps": [each.key for each in (*report.used, *report.files)],
-        "partitions_def": partitions,
-        "backfill_policy": dg.BackfillPolicy.single_run(),
-        "output_required": False,
+        **_daily(partitions),
         "automation_condition": all_inputs_are_in(report),
     }
 
@@ -81,22 +76,11 @@ def _report(report: Report, rows: str) -> dict[str, Any]:
     """What all reports have."""
     rules = "\n".join(f"- {rule}" for rule in report.counted)
     keys = ", ".join(f"`{name}`" for name in report.primary_key)
-    return {
-        "key": report.key,
-        "group_name": report.vendor,
-        "kinds": {"python", "duckdb", "polars"},
-        "owners": OWNERS,
-        "description": f"{report.grain}\n\n**Key** {keys}\n\n**Table** `{report.table}`, {rows}, "
-        f"and a page in `CONTACT_ANALYTICS_REPORTS`\n\n{rules}",
-        "metadata": {
-            "dagster/column_schema": report.column_schema(),
-            "dagster/table_name": report.table,
-            "dagster/column_lineage": report.lineage(),
-            "dictionary": dg.MetadataValue.path(f"docs/dictionary.md#{report.vendor}{report.name}"),
-        },
-        "code_version": report.fingerprint(),
-        "retry_policy": _RETRY_POLICY,
-    }
+    description = (
+        f"{report.grain}\n\n**Key** {keys}\n\n**Table** `{report.table}`, {rows}, and a page in "
+        f"`CONTACT_ANALYTICS_REPORTS`\n\n{rules}"
+    )
+    return _table(report, description, {"dagster/column_lineage": report.lineage()})
 
 
 def brand_file(file: BrandFile) -> dg.AssetSpec:
@@ -117,8 +101,23 @@ def brand_file(file: BrandFile) -> dg.AssetSpec:
     )
 
 
-def _table(table: Table, description: str) -> dict[str, Any]:
+def _daily(partitions: dg.DailyPartitionsDefinition) -> dict[str, Any]:
+    """What all that has days has: one run a backfill."""
+    return {
+        "partitions_def": partitions,
+        "backfill_policy": dg.BackfillPolicy.single_run(),
+        # Days are logged one by one as they are stored, so the run itself adds no materialization.
+        "output_required": False,
+    }
+
+
+def _vendors_table(table: Table, description: str) -> dict[str, Any]:
     """What all vendors' tables have."""
+    return _table(table, description, {"documentation": dg.MetadataValue.url(table.documentation)})
+
+
+def _table(table: Table, description: str, metadata: dict[str, Any]) -> dict[str, Any]:
+    """What all tables have; `metadata` is what some have beside it."""
     return {
         "key": table.key,
         "group_name": table.vendor,
@@ -128,7 +127,7 @@ def _table(table: Table, description: str) -> dict[str, Any]:
         "metadata": {
             "dagster/column_schema": table.column_schema(),
             "dagster/table_name": table.table,
-            "documentation": dg.MetadataValue.url(table.documentation),
+            **metadata,
             "dictionary": dg.MetadataValue.path(f"docs/dictionary.md#{table.vendor}{table.name}"),
         },
         "code_version": table.fingerprint(),

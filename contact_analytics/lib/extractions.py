@@ -15,6 +15,8 @@ from contact_analytics.lib.tables import evolve, insert
 
 _RAW_CHARACTERS = 65_536
 _STORED = ("loaded", "empty")
+# Of a row of `meta.extractions`, as SQL: whether the table holds the day, be it with no rows.
+IS_STORED = f"state in {_STORED}"
 
 
 class Extractions(dy.Schema):

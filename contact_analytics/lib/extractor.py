@@ -19,12 +19,10 @@ from contact_analytics.lib.errors import (
     ChangesUnknown,
     ContactAnalyticsError,
     DayHeldBack,
-    RetentionExpired,
-    UnexpectedProblem,
-    WarehouseError,
     in_our_words,
 )
-from contact_analytics.lib.extractions import Extraction, confirm, note_listed, note_problem
+from contact_analytics.lib.extractions import Extraction, confirm, note_listed
+from contact_analytics.lib.failures import note_failure
 from contact_analytics.lib.http import Tally
 from contact_analytics.lib.materialization import day_metadata
 from contact_analytics.lib.staging import Staging
@@ -70,7 +68,7 @@ class Extractor:
                 if isinstance(error, DayHeldBack):
                     self.hold_back(day, delivery.result())
                 self.failures[day.isoformat()] = error
-                self.note_failure(day, error)
+                note_failure(self.context, self.warehouse, self.dataset, day, error)
 
     def changed(self, api: Followed, asked: Sequence[date]) -> list[date]:
         """The stored days that the vendor has changed since they were listed, beside those that were asked for.
@@ -140,16 +138,6 @@ class Extractor:
         stored = self.stored.get(day)
         news = {file.name for file in delivery.files} - set(stored.file_names if stored else ())
         self._archived(day).hold_back(news)
-
-    def note_failure(self, day: date, error: ContactAnalyticsError) -> None:
-        """Write down why a day failed; where the warehouse itself cannot be written, the log has it."""
-        self.context.log.error(f"{day}: {error}", exc_info=error if isinstance(error, UnexpectedProblem) else None)
-        state = "expired" if isinstance(error, RetentionExpired) else "failed"
-        try:
-            with self.warehouse.get_connection() as connection, transaction(connection):
-                note_problem(connection, self.dataset, day, error, state, datetime.now(UTC), self.context.run.run_id)
-        except (WarehouseError, duckdb.Error) as second:
-            self.context.log.error(f"{self.dataset.table} {day}: its failure could not be recorded: {second}")
 
     def _archived(self, day: date) -> ArchivedDay:
         return self.archive.day(self.dataset.vendor, self.dataset.name, day)

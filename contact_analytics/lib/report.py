@@ -56,10 +56,6 @@ class Input:
     def key(self) -> dg.AssetKey:
         return dg.AssetKey(self.table.split("."))
 
-    @property
-    def vendor(self) -> str:
-        return self.table.partition(".")[0]
-
     def empty(self) -> pl.DataFrame:
         """The frame of a table that the company does not have."""
         return pl.DataFrame(schema=dict(self.columns))
@@ -106,7 +102,7 @@ class Report(Table):
 
     @property
     def identity(self) -> list[str]:
-        return ["partition_date", *self.primary_key]
+        return [PARTITION, *self.primary_key]
 
     def partition_of(self, day: date) -> dict[str, object]:
         """The columns that rows of a day have in common, and that its rows are replaced by."""

@@ -1,12 +1,10 @@
 """How a run turns partitions into stored days of a report, and into pages."""
 
-import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
-from uuid import uuid4
 
 import dagster as dg
 import polars as pl
@@ -15,13 +13,15 @@ from duckdb import DuckDBPyConnection
 from contact_analytics.lib.brand_files import BrandFilesResource
 from contact_analytics.lib.dataset import PARTITION
 from contact_analytics.lib.errors import ContactAnalyticsError, DaysFailed, InputsMissing, in_our_words
-from contact_analytics.lib.extractions import extraction_of, extractions, prepare
+from contact_analytics.lib.extractions import IS_STORED, extraction_of, extractions, prepare
+from contact_analytics.lib.failures import note_failure
 from contact_analytics.lib.materialization import done_before
 from contact_analytics.lib.page import Page, Source, rendered
 from contact_analytics.lib.report import BRAND, WINDOW_DAYS, Frames, Input, Report
-from contact_analytics.lib.report_rows import checked, masked_sample, note_failure, read_inputs, shown, store
+from contact_analytics.lib.report_rows import checked, masked_sample, read_inputs, shown, store
 from contact_analytics.lib.schema import literal
 from contact_analytics.lib.warehouse import WarehouseResource
+from contact_analytics.lib.whole_file import whole_file
 
 Compute = Callable[[date, Frames], pl.DataFrame]
 # The day's rows, and those of the thirty days up to it.
@@ -37,15 +37,9 @@ class PagesResource(dg.ConfigurableResource[None]):
         """Put a page in place of the one that was; it is there whole or not at all, and its owner's alone."""
         folder = Path(self.root) / day.isoformat()
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        temporary, target = folder / f".{uuid4().hex}.part", folder / f"{name}.html"
-        try:
-            with os.fdopen(
-                os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8"
-            ) as out:
-                out.write(text)
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
+        target = folder / f"{name}.html"
+        with whole_file(target) as out:
+            out.write(text.encode())
         return target
 
 
@@ -197,7 +191,7 @@ def _states(connection: DuckDBPyConnection, of: Input, first: date, last: date) 
     first, last = (date.min, date.max) if of.history else (first, last)
     rows = connection.execute(
         f"select {PARTITION}, rows, loaded_at from meta.extractions where dataset = {literal(of.table)} "
-        f"and state in ('loaded', 'empty') and {PARTITION} between ? and ?",
+        f"and {IS_STORED} and {PARTITION} between ? and ?",
         [first, last],
     ).fetchall()
     return {stored: f"{count:,} rows, loaded {loaded_at:%Y-%m-%d %H:%M} UTC" for stored, count, loaded_at in rows}

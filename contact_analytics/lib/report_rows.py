@@ -12,13 +12,13 @@ import polars as pl
 from dataframely.exc import ValidationError
 from duckdb import DuckDBPyConnection
 
-from contact_analytics.lib.errors import ContactAnalyticsError, UnexpectedProblem, in_our_words
-from contact_analytics.lib.extractions import Extraction, note_problem, prepare, write_extraction
+from contact_analytics.lib.errors import UnexpectedProblem
+from contact_analytics.lib.extractions import Extraction, write_extraction
 from contact_analytics.lib.materialization import sample
 from contact_analytics.lib.page import Page, Source, picture
 from contact_analytics.lib.report import Input, Report
 from contact_analytics.lib.tables import evolve, insert, replace_view
-from contact_analytics.lib.warehouse import WarehouseResource, transaction
+from contact_analytics.lib.warehouse import transaction
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,6 @@ def store(connection: DuckDBPyConnection, report: Report, day: date, made: Made)
     replaced = report.partition_of(day)
     same = " and ".join(f"{name} = ${name}" for name in replaced) or "true"
     with transaction(connection):
-        prepare(connection)
         evolve(connection, report.table, report.columns(), report.grain)
         for name, query in report.views().items():
             replace_view(connection, name, query)
@@ -83,23 +82,6 @@ def shown(report: Report, page: Page, path: Path, sources: Sequence[Source]) -> 
         "remarks": dg.MetadataValue.md("\n".join(f"- {each}" for each in page.remarks) or "none"),
         "made_from": dg.MetadataValue.md("\n".join(f"- `{each.name}`: {each.state}" for each in sources)),
     }
-
-
-def note_failure(
-    context: dg.AssetExecutionContext,
-    warehouse: WarehouseResource,
-    report: Report,
-    day: date,
-    error: ContactAnalyticsError,
-) -> None:
-    """Write down why a day failed."""
-    context.log.error(f"{day}: {error}", exc_info=error if isinstance(error, UnexpectedProblem) else None)
-    try:
-        with in_our_words(f"{report.table} {day}"), warehouse.get_connection() as connection:
-            prepare(connection)
-            note_problem(connection, report, day, error, "failed", datetime.now(UTC), context.run.run_id)
-    except ContactAnalyticsError as second:
-        context.log.error(f"{report.table} {day}: its failure could not be recorded: {second}")
 
 
 def _frame(connection: DuckDBPyConnection, of: Input, day: date) -> pl.DataFrame:

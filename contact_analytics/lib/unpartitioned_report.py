@@ -11,11 +11,12 @@ from duckdb import DuckDBPyConnection
 
 from contact_analytics.lib.dataset import PARTITION
 from contact_analytics.lib.errors import ContactAnalyticsError, InputsMissing, in_our_words
-from contact_analytics.lib.extractions import prepare
+from contact_analytics.lib.extractions import IS_STORED, prepare
+from contact_analytics.lib.failures import note_failure
 from contact_analytics.lib.page import Page, Source, rendered
 from contact_analytics.lib.report import Frames, UnpartitionedReport
 from contact_analytics.lib.report_days import PagesResource
-from contact_analytics.lib.report_rows import checked, masked_sample, note_failure, read_inputs, shown, store
+from contact_analytics.lib.report_rows import checked, masked_sample, read_inputs, shown, store
 from contact_analytics.lib.standing import forget_failures
 from contact_analytics.lib.warehouse import WarehouseResource, transaction
 
@@ -59,6 +60,7 @@ def _made(
 ) -> dg.MaterializeResult[Any]:
     # In one turn, so that no input changes between what is read of it and what is stored.
     with warehouse.get_connection() as connection:
+        prepare(connection)
         sources = _sources(connection, report, today)
         made = checked(report, recipe.compute(read_inputs(connection, report, today)), run_id)
         store(connection, report, today, made)
@@ -80,12 +82,11 @@ def _made(
 
 def _sources(connection: DuckDBPyConnection, report: UnpartitionedReport, today: date) -> list[Source]:
     """What is stored of each input. Raises `InputsMissing` if it is nothing."""
-    prepare(connection)
     found, missing = list[Source](), list[str]()
     for table in report.tables:
         [(days, newest, loaded_at)] = connection.execute(
             f"select count(*), max({PARTITION}), max(loaded_at) from meta.extractions where dataset = ? "
-            "and state in ('loaded', 'empty')",
+            f"and {IS_STORED}",
             [table],
         ).fetchall()
         if days:

@@ -2,7 +2,10 @@
 
 import polars as pl
 
+from contact_analytics.settings import has_table
+
 CONVERSATIONS = "liveperson.conversations"
+HAS_CONVERSATIONS = has_table(CONVERSATIONS)
 # What Data Access calls a conversation that is messaging.
 MESSAGING = "MESSAGING"
 NOT_STATED = "not stated"

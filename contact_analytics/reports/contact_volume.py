@@ -14,13 +14,12 @@ from contact_analytics.lib.report import Frames, Report
 from contact_analytics.lib.report_days import PagesResource, make_report
 from contact_analytics.lib.schema import field, many
 from contact_analytics.lib.warehouse import WarehouseResource
-from contact_analytics.reports.channels import CONVERSATIONS
+from contact_analytics.reports.channels import CONVERSATIONS, HAS_CONVERSATIONS
 from contact_analytics.reports.contact_volume_page import paint
 from contact_analytics.reports.contacts import CARE, ENGAGEMENT, INPUTS, SEGMENTS, contacts
 from contact_analytics.reports.people import USERS
 from contact_analytics.settings import PARTITIONS, has_table
 
-_HAS_CONVERSATIONS = has_table(CONVERSATIONS)
 _STARTS = (
     f"{ENGAGEMENT}.start_time",
     f"{ENGAGEMENT}.conversation_start_time",
@@ -187,7 +186,7 @@ def contact_volume(
     yield from make_report(context, REPORT, compute, paint, warehouse, brand_files, pages)
 
 
-def compute(day: date, frames: Frames, *, has_conversations: bool = _HAS_CONVERSATIONS) -> pl.DataFrame:
+def compute(day: date, frames: Frames, *, has_conversations: bool = HAS_CONVERSATIONS) -> pl.DataFrame:
     """The rows of a day."""
     keys = ["vendor", "media_type", "channel", "hour"]
     every = contacts(frames, has_conversations=has_conversations)

@@ -14,7 +14,7 @@ from contact_analytics.lib.report import Frames, Report
 from contact_analytics.lib.report_days import PagesResource, make_report
 from contact_analytics.lib.schema import field
 from contact_analytics.lib.warehouse import WarehouseResource
-from contact_analytics.reports.channels import CONVERSATIONS
+from contact_analytics.reports.channels import CONVERSATIONS, HAS_CONVERSATIONS
 from contact_analytics.reports.customer_satisfaction_page import paint
 from contact_analytics.reports.people import AGENT_GROUPS, SKILLS, USERS
 from contact_analytics.reports.survey_answers import (
@@ -27,7 +27,6 @@ from contact_analytics.reports.survey_answers import (
 )
 from contact_analytics.settings import PARTITIONS, has_table
 
-_HAS_CONVERSATIONS = has_table(CONVERSATIONS)
 # By these a survey counts on a day.
 _BEGAN = tuple(f"{ENGAGEMENT}.{time}" for time in ("conversation_start_time", "queue_start_time", "start_time"))
 _EXITS = (*(f"{SURVEY}.{column}" for column in ("conversation_id", "id", "type", "view_time", "start_time")), *_BEGAN)
@@ -171,7 +170,7 @@ def customer_satisfaction(
     yield from make_report(context, REPORT, compute, paint, warehouse, brand_files, pages)
 
 
-def compute(day: date, frames: Frames, *, has_conversations: bool = _HAS_CONVERSATIONS) -> pl.DataFrame:
+def compute(day: date, frames: Frames, *, has_conversations: bool = HAS_CONVERSATIONS) -> pl.DataFrame:
     """The rows of a day."""
     surveys, answers = surveys_and_answers(day, frames, has_conversations=has_conversations)
     shown = surveys.group_by(KEYS).agg(

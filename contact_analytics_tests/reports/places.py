@@ -19,7 +19,7 @@ from contact_analytics.lib.report import Report
 from contact_analytics.lib.report_days import Compute, PagesResource, Paint, make_report
 from contact_analytics.lib.warehouse import WarehouseResource
 from contact_analytics.settings import PARTITIONS
-from contact_analytics_tests.fakes import Materialized, days_ago
+from contact_analytics_tests.fakes import Materialized, Place, days_ago
 
 # How many days of reports are computed a second time in SQL: 27 are a month, which takes minutes.
 LENGTH = int(os.environ.get("CONTACT_ANALYTICS_TESTED_DAYS") or 5)
@@ -30,6 +30,22 @@ _QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
 _TABLE = re.compile("The table \N{LEFT DOUBLE QUOTATION MARK}(.+?)\N{RIGHT DOUBLE QUOTATION MARK} has")
 # What a page may name without asking anybody for it.
 _NAMESPACES = ("http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink", "http://www.w3.org/1999/xhtml")
+
+
+@dataclass
+class Days:
+    """A warehouse with days of what a report reads, the brand's files, and the run that made the report of them."""
+
+    place: Place
+    files: dict[str, Path]
+    run: Materialized
+
+    @property
+    def folder(self) -> Path:
+        return self.place.folder
+
+    def select(self, query: str, **parameters: object) -> list[dict[str, Any]]:
+        return self.place.select(query, parameters or None)
 
 
 def report_asset(report: Report, compute: Compute, paint: Paint) -> Any:

@@ -1,13 +1,12 @@
 """Agent utilization of days of the sandbox's, through Dagster and a warehouse, against plain SQL.
 
-Six days, or as many as CONTACT_ANALYTICS_TESTED_DAYS says: 27 are a days.
+As many days as CONTACT_ANALYTICS_TESTED_DAYS says: 27 are a month.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import pytest
@@ -16,27 +15,11 @@ from contact_analytics.reports.agent_utilization import REPORT, agent_utilizatio
 from contact_analytics.reports.agent_utilization_page import paint
 from contact_analytics.sandbox.brand_files import write_brand_files
 from contact_analytics.sandbox.liveperson_data_access import LivePersonDataAccess
-from contact_analytics_tests.fakes import TODAY, Materialized, Place
+from contact_analytics_tests.fakes import TODAY, Place
 from contact_analytics_tests.histories import Account
-from contact_analytics_tests.reports.places import DAYS, FIRST, LAST, ReadPage, make, report_asset
+from contact_analytics_tests.reports.places import DAYS, FIRST, LAST, Days, ReadPage, make, report_asset
 
 [WORKFORCE] = REPORT.files
-
-
-@dataclass
-class Days:
-    """A warehouse with days of agent activity, the brand's workforce file, and the run that made the report of them."""
-
-    place: Place
-    files: dict[str, Path]
-    run: Materialized
-
-    @property
-    def folder(self) -> Path:
-        return self.place.folder
-
-    def select(self, query: str, **parameters: object) -> list[dict[str, Any]]:
-        return self.place.select(query, parameters or None)
 
 
 @pytest.fixture(scope="module")

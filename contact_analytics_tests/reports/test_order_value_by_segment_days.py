@@ -1,10 +1,10 @@
 """Order value by segment of days of the sandbox's, through Dagster and a warehouse, against plain SQL.
 
-Six days, or as many as CONTACT_ANALYTICS_TESTED_DAYS says: 27 are a month.
+As many days as CONTACT_ANALYTICS_TESTED_DAYS says: 27 are a month.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,22 +19,10 @@ from contact_analytics.reports.order_value_by_segment import CURRENCY, REPORT, c
 from contact_analytics.reports.order_value_by_segment_page import paint
 from contact_analytics.sandbox.brand_files import write_brand_files
 from contact_analytics.sandbox.liveperson_data_access import LivePersonDataAccess
-from contact_analytics_tests.fakes import TODAY, Materialized, Place, days_ago
-from contact_analytics_tests.reports.places import FIRST, LAST, ReadPage, make, report_asset
+from contact_analytics_tests.fakes import TODAY, Place, days_ago
+from contact_analytics_tests.reports.places import FIRST, LAST, Days, ReadPage, make, report_asset
 
 [MEMBERSHIP] = REPORT.files
-
-
-@dataclass
-class Days:
-    """A warehouse with days of visits, the brand's membership file, and the run that made the report of them."""
-
-    place: Place
-    files: dict[str, Path]
-    run: Materialized
-
-    def select(self, query: str, **parameters: object) -> list[dict[str, Any]]:
-        return self.place.select(query, parameters or None)
 
 
 @pytest.fixture(scope="module")
