@@ -60,7 +60,7 @@ TOO_STRICT = {
 def asset_of(schema: type[dy.Schema]) -> Any:
     """The table's asset with another schema."""
     dataset = replace(DATASET, schema=schema)
-    decode = FileFormat(schema, "Survey", "VisitorHeader", body="SurveyData", rows="surveys").decode
+    file_format = FileFormat(schema, "Survey", "VisitorHeader", body="SurveyData", rows="surveys")
 
     @dg.asset(**daily_table(dataset, PARTITIONS))
     def survey(
@@ -71,7 +71,7 @@ def asset_of(schema: type[dy.Schema]) -> Any:
         warehouse: WarehouseResource,
     ) -> Iterator[dg.AssetMaterialization | dg.AssetCheckResult]:
         connect = liveperson_data_access.connect
-        yield from extract_days(context, dataset, config, connect, decode, archive, warehouse)
+        yield from extract_days(context, dataset, config, connect, file_format, archive, warehouse)
 
     return survey
 

@@ -18,7 +18,7 @@ import polars as pl
 from contact_analytics.khoros_care.analytics_reports import AnalyticsReports, KhorosCareAnalyticsReportsResource
 from contact_analytics.khoros_care.columns import DOCUMENTATION
 from contact_analytics.khoros_care.options import ExportOptions, ReportFormat
-from contact_analytics.khoros_care.report_format import decode, form_of_report
+from contact_analytics.khoros_care.report_format import ExportFormat, form_of_report
 from contact_analytics.khoros_care.user import FORMAT
 from contact_analytics.lib.archive import ArchiveResource
 from contact_analytics.lib.asset_options import dimension_table
@@ -82,7 +82,7 @@ class AgentList:
 
 def agents_of(text: bytes) -> bytes:
     """The agents of an export of users, as a JSON list. Raises `UnexpectedAnswer` if a user has no id."""
-    rows = decode(FORMAT, "UTC", text)
+    rows = ExportFormat(FORMAT, "UTC").decode(text)
     frame = rows.frame
     if rows.rejected or frame[_KEY].null_count():
         raise UnexpectedAnswer(

@@ -8,7 +8,7 @@ import dagster as dg
 from contact_analytics.khoros_care.analytics_reports import KhorosCareAnalyticsReportsResource
 from contact_analytics.khoros_care.options import KhorosCareConfig
 from contact_analytics.khoros_care.report_day import archived_day
-from contact_analytics.khoros_care.report_format import decode
+from contact_analytics.khoros_care.report_format import ExportFormat
 from contact_analytics.lib.archive import ArchiveResource
 from contact_analytics.lib.daily import extract_days
 from contact_analytics.lib.dataset import Dataset
@@ -30,6 +30,6 @@ def extract_report(
     export = export or dataset.name
     options = api.options_for(export, config)
     connect = partial(api.connect, export, options)
-    read = partial(decode, table, options.timezone or "UTC")
+    export_format = ExportFormat(table, options.timezone or "UTC")
     in_archive = partial(archived_day, dataset, options)
-    yield from extract_days(context, dataset, config, connect, read, archive, warehouse, in_archive)
+    yield from extract_days(context, dataset, config, connect, export_format, archive, warehouse, in_archive)

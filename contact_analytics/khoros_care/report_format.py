@@ -1,5 +1,6 @@
 """How an export's file is read: JSON or CSV, columns as the company has them."""
 
+from dataclasses import dataclass
 from io import BytesIO
 from itertools import islice
 from typing import IO
@@ -8,8 +9,8 @@ import dataframely as dy
 
 from contact_analytics.lib.bodies import BLANK, CutShort, gunzip
 from contact_analytics.lib.csv_text import read_csv, records
-from contact_analytics.lib.dataset import Decoded
 from contact_analytics.lib.errors import UnexpectedAnswer
+from contact_analytics.lib.formats import Decoded, Format
 from contact_analytics.lib.http import in_short
 from contact_analytics.lib.json_documents import documents
 from contact_analytics.lib.json_texts import LIST, read_json
@@ -24,9 +25,15 @@ def report_format(schema: type[dy.Schema]) -> TextTable:
     return TextTable(schema, row_id=ROW_ID if ROW_ID in columns_of(schema) else "")
 
 
-def decode(table: TextTable, zone: str, text: bytes) -> Decoded:
-    """The rows of a file, whichever of the two forms it has."""
-    return table.read(read_json(text) if _is_json(text) else read_csv(text), zone)
+@dataclass(frozen=True)
+class ExportFormat(Format):
+    """The files of an export, whichever of the two forms they have; times without a zone are in `zone`."""
+
+    table: TextTable
+    zone: str
+
+    def decode(self, text: bytes) -> Decoded:
+        return self.table.read(read_json(text) if _is_json(text) else read_csv(text), self.zone)
 
 
 def form_of_report(table: TextTable, file: IO[bytes]) -> str:

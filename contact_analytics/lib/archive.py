@@ -8,7 +8,7 @@ a temporary name, checked, and renamed. The root is a folder or any store that f
 import hashlib
 import json
 import re
-from collections.abc import Collection, Generator, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -22,7 +22,7 @@ import dagster as dg
 from filelock import FileLock
 from upath import UPath
 
-from contact_analytics.lib.bodies import Body, CutShort, gunzip
+from contact_analytics.lib.bodies import Body, CutShort, text_of
 from contact_analytics.lib.errors import ConfigurationError, FileUnreadable
 from contact_analytics.lib.links import shown
 from contact_analytics.lib.whole_file import whole_file
@@ -153,19 +153,32 @@ class ArchivedDay:
             files |= {name: replace(files[name], held_back=True) for name in names if name in files}
 
     def read(self, file: ArchivedFile) -> bytes:
-        """The file's text: verified by its digest, decompressed, all gzip members in turn."""
-        path = self._path(file.name)
+        """All of the file's text."""
+        return b"".join(self.text(file))
+
+    def text(self, file: ArchivedFile) -> Iterator[bytes]:
+        """The file's text, piece by piece. It is known to be what was stored when the last one has come.
+
+        Raises `FileUnreadable`, at the latest then.
+        """
+        path, digest = self._path(file.name), hashlib.sha256()
+        chunks = _noted(_chunks(path), digest.update)
         remedy = f"Materialize the day again while the vendor has it: the file is fetched again then. It is {path}."
+        damage = None
         try:
-            data = path.read_bytes()
+            try:
+                yield from text_of(chunks)
+            except CutShort as error:
+                damage = error
+            for _ in chunks:
+                pass
         except OSError as error:
             raise FileUnreadable(f"The archived file {file.name} cannot be read: {_reason(error)}.", remedy) from error
-        if hashlib.sha256(data).hexdigest() != file.sha256:
-            raise FileUnreadable(f"The archived file {file.name} is not the one that was stored (SHA-256).", remedy)
-        try:
-            return gunzip(data)
-        except CutShort as error:
-            raise FileUnreadable(f"The archived file {file.name} is damaged: {error}.", remedy) from error
+        if digest.hexdigest() != file.sha256:
+            what = f"The archived file {file.name} is not the one that was stored (SHA-256)."
+            raise FileUnreadable(what, remedy) from damage
+        if damage:
+            raise FileUnreadable(f"The archived file {file.name} is damaged: {damage}.", remedy) from damage
 
     def _path(self, name: str) -> UPath:
         return self.folder / stored_name(name)
@@ -281,6 +294,13 @@ def _chunks(path: UPath) -> Iterator[bytes]:
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK_BYTES):
             yield chunk
+
+
+def _noted(chunks: Iterable[bytes], note: Callable[[bytes], object]) -> Iterator[bytes]:
+    """Chunks, each of which is noted as it passes."""
+    for chunk in chunks:
+        note(chunk)
+        yield chunk
 
 
 def _sha256(path: UPath) -> str:

@@ -5,16 +5,18 @@ from collections.abc import Callable
 from functools import cache
 from typing import Protocol, TypeAlias, TypeVar
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as arrow_json
+
+from contact_analytics.lib.bodies import BETWEEN_DOCUMENTS
 
 T = TypeVar("T")
 Part: TypeAlias = Callable[[bytes, int], tuple[int, T]]
 
 _BLOCK_BYTES = 4 << 20
 _SMALL_BYTES = 128_000
-_BETWEEN = b"}\n{"
 
 
 class Root(Protocol):
@@ -42,7 +44,7 @@ def read_strictly(lines: bytes, root: Root, *, normalized: bool = False, whole: 
     if not lines.isascii():
         _check_utf8(lines)
     # Arrow crashes on a null that starts a block (its issue 47409), and blocks start at line ends.
-    if _NULL_FIRST.match(lines) or any(null.search(lines) for null in _NULL_LINES):
+    if _NULL_FIRST.match(lines) or (_has_odd_lines(lines) and any(null.search(lines) for null in _NULL_LINES)):
         raise pa.ArrowInvalid("a document is null")
     longest = len(lines) + 1 if whole else max(map(len, lines.split(b"\n"))) + 1 if normalized else 0
     return arrow_json.read_json(
@@ -75,9 +77,8 @@ def _middle(text: bytes) -> int | None:
     """Where a text can be cut in two between documents; None where it is small, or no line ends one."""
     if len(text) <= _SMALL_BYTES:
         return None
-    # Within a document a comma stands between two objects, so these bytes always lie between two documents.
-    end = text.find(_BETWEEN, len(text) // 2)
-    end = end if end >= 0 else text.rfind(_BETWEEN)
+    end = text.find(BETWEEN_DOCUMENTS, len(text) // 2)
+    end = end if end >= 0 else text.rfind(BETWEEN_DOCUMENTS)
     return end + 2 if end >= 0 else None
 
 
@@ -85,11 +86,16 @@ _NULL_FIRST = re.compile(rb"(?:\xef\xbb\xbf)?\s*null")
 _NULL_LINES = (re.compile(rb"\n\s*null"), re.compile(rb"\r\s*null"))
 
 
+def _has_odd_lines(text: bytes) -> bool:
+    """Whether a line begins with anything but an object, which is told quickly."""
+    data = np.frombuffer(text, np.uint8)
+    ends = np.flatnonzero(data[:-1] == ord("\n"))
+    return b"\r" in text or bool(np.any(data[ends + 1] != ord("{")))
+
+
 def _check_utf8(text: bytes) -> None:
-    try:
-        text.decode()
-    except UnicodeDecodeError as error:
-        raise pa.ArrowInvalid(f"not UTF-8: {error}") from None
+    """Raise `pyarrow.ArrowInvalid` for text that is not UTF-8, without making another text of it as `decode` does."""
+    pa.array([text], pa.large_binary()).cast(pa.large_string())
 
 
 def child(array: pa.Array, name: str) -> pa.Array:

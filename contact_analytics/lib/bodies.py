@@ -1,15 +1,53 @@
 """Bodies of files: whether one is whole, while it arrives, and its text."""
 
 import hashlib
-import zlib
+from collections.abc import Iterable, Iterator
+from itertools import chain
+
+from isal import isal_zlib
 
 GZIP = b"\x1f\x8b"
 # What may stand before and behind JSON: white space and UTF-8's byte order mark.
 BLANK = b" \t\r\n\xef\xbb\xbf"
+# What is decompressed at a time, and the least that is decoded at a time.
+_PIECE_BYTES = 1 << 20
+_PART_BYTES = 4 << 20
+# Within a document a comma stands between two objects, so these bytes always lie between two documents.
+BETWEEN_DOCUMENTS = b"}\n{"
 
 
 class CutShort(Exception):
     """A body that is not whole, by its length, its gzip trailer or its end."""
+
+
+class Members:
+    """The members of a gzip file as its bytes arrive."""
+
+    def __init__(self) -> None:
+        self._member, self._within = isal_zlib.decompressobj(wbits=31), False
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """The text of some more bytes, piece by piece. Raises `CutShort` for what is no gzip."""
+        while data := data if self._within else data.lstrip(b"\x00"):
+            if not self._within and data[:1] != GZIP[:1]:
+                raise CutShort("damaged gzip: something else follows its last member")
+            self._within = True
+            try:
+                piece = self._member.decompress(data, _PIECE_BYTES)
+            except isal_zlib.error as error:  # pyright: ignore[reportGeneralTypeIssues] - its stub says instance
+                raise CutShort(f"damaged gzip: {error}") from error
+            if piece:
+                yield piece
+            if self._member.eof:
+                data = self._member.unused_data
+                self._member, self._within = isal_zlib.decompressobj(wbits=31), False
+            else:
+                data = self._member.unconsumed_tail
+
+    def finish(self) -> None:
+        """Raise `CutShort` unless the last member's trailer has come."""
+        if self._within:
+            raise CutShort("it ends within a gzip member")
 
 
 class Body:
@@ -23,7 +61,7 @@ class Body:
         self.size, self._is_text = 0, is_text
         self._digest = hashlib.sha256()
         self._head = self._first = self._last = b""
-        self._member, self._within = zlib.decompressobj(wbits=31), False
+        self._members = Members()
 
     @property
     def sha256(self) -> str:
@@ -37,7 +75,8 @@ class Body:
         if len(self._head) < len(GZIP):
             return
         if self._head.startswith(GZIP):
-            self._inflate(chunk)
+            for _ in self._members.feed(chunk):
+                pass
         else:
             self._first = self._first or chunk.lstrip(BLANK)[:1]
             self._last = chunk.rstrip(BLANK)[-1:] or self._last
@@ -50,36 +89,47 @@ class Body:
             return
         if not self.size:
             raise CutShort("the body is empty")
-        if self._within:
-            raise CutShort("it ends within a gzip member")
+        self._members.finish()
         if not self._head.startswith(GZIP) and self._first + self._last not in (b"{}", b"[]"):
             raise CutShort("it is neither gzip nor whole JSON")
 
-    def _inflate(self, data: bytes) -> None:
-        while data := data if self._within else data.lstrip(b"\x00"):
-            self._within = True
-            try:
-                self._member.decompress(data)
-            except zlib.error as error:
-                raise CutShort(f"damaged gzip: {error}") from error
-            if not self._member.eof:
-                return
-            data = self._member.unused_data
-            self._member, self._within = zlib.decompressobj(wbits=31), False
+
+def text_of(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The text of a file, piece by piece: of all gzip members in turn, or the bytes themselves if they are not gzip."""
+    chunks, head = iter(chunks), b""
+    while len(head) < len(GZIP) and (chunk := next(chunks, None)) is not None:
+        head += chunk
+    chunks = chain([head] if head else [], chunks)
+    # A store may have compressed what was compressed already.
+    return text_of(_inflated(chunks)) if head.startswith(GZIP) else chunks
+
+
+def _inflated(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    members = Members()
+    for chunk in chunks:
+        yield from members.feed(chunk)
+    members.finish()
 
 
 def gunzip(data: bytes) -> bytes:
     """The text of a file: all gzip members joined, or the bytes themselves where they are not gzip."""
-    while data[:2] == GZIP:
-        parts: list[bytes] = []
-        while data:
-            member = zlib.decompressobj(wbits=31)
-            try:
-                parts.append(member.decompress(data))
-            except zlib.error as error:
-                raise CutShort(f"damaged gzip: {error}") from error
-            if not member.eof:
-                raise CutShort("it ends within a gzip member")
-            data = member.unused_data.lstrip(b"\x00")
-        data = b"".join(parts)
-    return data
+    return b"".join(text_of([data]))
+
+
+def by_documents(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """A text of JSON documents in parts of some megabytes that end between two of them, where a line does."""
+    held = list[bytes]()
+    size = 0
+    for piece in pieces:
+        held.append(piece)
+        size += len(piece)
+        if size < _PART_BYTES:
+            continue
+        text = b"".join(held)
+        end = text.rfind(BETWEEN_DOCUMENTS)
+        if end >= 0:
+            yield text[: end + 2]
+            text = text[end + 2 :]
+        held, size = [text], 0 if end < 0 else len(text)
+    if any(held):
+        yield b"".join(held)

@@ -10,12 +10,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
 from contact_analytics.lib.bodies import CutShort
-from contact_analytics.lib.dataset import Rejected
+from contact_analytics.lib.formats import Rejected
 from contact_analytics.lib.text_table import Texts
 
 _BOM = b"\xef\xbb\xbf"
@@ -78,6 +79,52 @@ def records(lines: Iterable[bytes]) -> Iterator[Record]:
             raise CutShort("it ends within a record")
         if fields or is_broken:
             yield Record(raw, fields)
+
+
+def by_records(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """A file in parts of some megabytes that end with a record, the header before each; all of it if it is a small one.
+
+    Where a quote stands in a field that is not quoted, what follows is one part: there, records cannot be told quickly.
+    """
+    pieces, held, header = iter(pieces), b"", b""
+    for piece in pieces:
+        held += piece
+        if len(held) < _BLOCK_BYTES:
+            continue
+        header = header or _header(held)
+        end = _end_of_records(held, len(header)) if header else 0
+        if not end:
+            held = b"".join([held, *pieces])
+        elif end > len(header):
+            yield held[:end]
+            held = header + held[end:]
+    if held:
+        yield held
+
+
+def _header(text: bytes) -> bytes:
+    """The header's bytes with the line end; none if there is none."""
+    try:
+        return next((record.raw for record in records(BytesIO(text))), b"")
+    except CutShort:
+        return b""
+
+
+def _end_of_records(text: bytes, start: int) -> int:
+    """Where the last record that is whole ends; 0 if that cannot be told by counting quotes."""
+    data = np.frombuffer(text, np.uint8)
+    quotes = np.flatnonzero(data[start:] == ord('"')) + start
+    opening = quotes[::2]
+    # The first of a pair begins a field, or goes on with one in which a quote is doubled.
+    is_doubled = np.isin(opening - 1, quotes[1::2])
+    if not np.all(is_doubled | np.isin(data[opening - 1], [ord(","), *_ENDS])):
+        return 0
+    for place in range(len(quotes) // 2, -1, -1):
+        first = int(quotes[2 * place - 1]) if place else start
+        last = int(opening[place]) if place < len(opening) else len(text)
+        if (end := text.rfind(b"\n", first, last)) >= 0:
+            return end + 1
+    return start
 
 
 def read_csv(text: bytes) -> Texts:

@@ -15,10 +15,11 @@ import dagster as dg
 from contact_analytics.lib.archive import ArchivedDay, ArchiveResource
 from contact_analytics.lib.checks import evaluate
 from contact_analytics.lib.config import ExtractionConfig, Source
-from contact_analytics.lib.dataset import Dataset, Decoded
+from contact_analytics.lib.dataset import Dataset
 from contact_analytics.lib.delivery import DailySource, Delivery, Followed, Stoppable, archived_files
 from contact_analytics.lib.errors import ContactAnalyticsError, DaysFailed, in_our_words
 from contact_analytics.lib.extractor import Extractor
+from contact_analytics.lib.formats import Format
 from contact_analytics.lib.freshness import newest_due_day
 from contact_analytics.lib.materialization import done_before
 from contact_analytics.lib.warehouse import WarehouseResource
@@ -31,7 +32,7 @@ def extract_days(
     dataset: Dataset,
     config: ExtractionConfig,
     connect: Callable[[], AbstractContextManager[DailySource]],
-    decode: Callable[[bytes], Decoded],
+    file_format: Format,
     archive: ArchiveResource,
     warehouse: WarehouseResource,
     archived: Callable[[ArchivedDay], Delivery] = archived_files,
@@ -53,7 +54,7 @@ def extract_days(
         has_work = config.follow or not all(dataset.is_expired(day, now) for day in left)
         needs_vendor = config.source is Source.vendor and has_work
         api = stack.enter_context(connect()) if needs_vendor else None
-        extractor = Extractor(context, dataset, config, api, decode, archive, warehouse, archived, stored, now)
+        extractor = Extractor(context, dataset, config, api, file_format, archive, warehouse, archived, stored, now)
         pools = _pool(stack, 1, "deliver"), _pool(stack, _DOWNLOADS, "download")
         if isinstance(api, Stoppable):
             stack.callback(api.stop)

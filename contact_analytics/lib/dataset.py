@@ -3,7 +3,6 @@
 A `Dataset` is a daily table, a `Dimension` the history of a vendor's list, such as its users.
 """
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -12,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import dataframely as dy
-import polars as pl
 from duckdb import DuckDBPyConnection
 
 from contact_analytics.lib.fingerprint import fingerprint
@@ -174,7 +172,8 @@ class Dataset(Table):
     `event_time` is the column that dates a row, empty if none does; `retention` how long the vendor keeps a day, None
     if it does not say; `lateness` how long after a day's end it promises to be complete. Where `answers_reach_beyond`
     a day, its rows are those that `event_time` says; where its files are `of_the_day`, a row of another day is set
-    aside; `day_of` says what a day is one of where no column does. `lasting` is an SQL condition of the rows that the
+    aside. `changed_at` is the column by which the last of a file's rows with the same key is told, else it is their
+    order. `day_of` says what a day is one of where no column does. `lasting` is an SQL condition of the rows that the
     vendor never takes back. `versions` tell, in order, which of a key's rows on several days is the latest; a view
     shows those. `checks` are those that other datasets do not have, `measures` SQL aggregates of a day that the UI
     shows.
@@ -186,6 +185,7 @@ class Dataset(Table):
     repeats: Repeats = Repeats.MERGED
     answers_reach_beyond: bool = False
     of_the_day: bool = False
+    changed_at: str = ""
     day_of: str = "the vendor's files"
     lasting: str = "true"
     versions: tuple[str, ...] = ()
@@ -272,22 +272,3 @@ def describe(column: dy.Column) -> str:
     """A column's meaning with its unit."""
     unit = facts(column).unit
     return (column.description or "") + (f" ({unit})" if unit else "")
-
-
-@dataclass(frozen=True)
-class Rejected:
-    """A record that was not loaded: its number in the file, why, its bytes, and its key where it tells one."""
-
-    record: int
-    reason: str
-    raw: bytes
-    key: tuple[Any, ...] | None = None
-
-
-@dataclass(frozen=True)
-class Decoded:
-    """What a file holds: rows of the schema with `_extra` and `_record`, what was refused, and what is unknown."""
-
-    frame: pl.DataFrame
-    rejected: list[Rejected] = field(default_factory=list[Rejected])
-    unknown: Counter[str] = field(default_factory=Counter[str])

@@ -1,6 +1,8 @@
 """One run's extraction of one daily table: days are delivered into the archive, and loaded from there."""
 
 import hashlib
+import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing
@@ -10,10 +12,11 @@ from time import monotonic
 
 import dagster as dg
 import duckdb
+import pyarrow as pa
 
 from contact_analytics.lib.archive import ArchivedDay, ArchivedFile, ArchiveResource
 from contact_analytics.lib.config import ExtractionConfig
-from contact_analytics.lib.dataset import Dataset, Decoded
+from contact_analytics.lib.dataset import Dataset
 from contact_analytics.lib.delivery import DailySource, Delivery, Followed, Order, ahead, from_archive
 from contact_analytics.lib.errors import (
     ChangesUnknown,
@@ -23,13 +26,14 @@ from contact_analytics.lib.errors import (
 )
 from contact_analytics.lib.extractions import Extraction, confirm, note_listed
 from contact_analytics.lib.failures import note_failure
+from contact_analytics.lib.formats import Decoded, Format
 from contact_analytics.lib.http import Tally
 from contact_analytics.lib.materialization import day_metadata
 from contact_analytics.lib.staging import Staging
 from contact_analytics.lib.warehouse import WarehouseResource, replacing, transaction
 
 _DAYS_AHEAD = 2
-_DECODES = 2
+_DECODES = min(4, os.cpu_count() or 2)
 _PROGRESS_SECONDS = 2.0
 
 
@@ -41,7 +45,7 @@ class Extractor:
     dataset: Dataset
     config: ExtractionConfig
     api: DailySource | None
-    decode: Callable[[bytes], Decoded]
+    file_format: Format
     archive: ArchiveResource
     warehouse: WarehouseResource
     archived: Callable[[ArchivedDay], Delivery]
@@ -123,15 +127,12 @@ class Extractor:
             started = monotonic()
             self._stage(day, delivery.files, staging, progress)
             delivery.seconds["decode"] = monotonic() - started
-            started = monotonic()
-            with self.warehouse.get_connection() as connection:
-                with replacing(connection, self.dataset, day, self.context.run.run_id) as replacement:
-                    for frame in staging.frames():
-                        replacement.insert(frame)
-                    delivery.seconds["load"] = monotonic() - started
-                    extraction = self._extraction(delivery, staging, digest, replacement.loaded_at)
-                    replacement.finish(extraction, staging.quarantine, force=self.config.force)
-                return self._materialization(connection, day, delivery, extraction.state, digest)
+            try:
+                return self._replace(day, delivery, staging, digest, sparing=True)
+            except (duckdb.OutOfMemoryException, duckdb.TransactionException, duckdb.FatalException) as error:
+                # What a commit has no room for is told as a failure of the transaction, or of the database.
+                self.context.log.warning(f"{progress}: loaded once more with all of the memory, as {error}")
+                return self._replace(day, delivery, staging, digest, sparing=False)
 
     def hold_back(self, day: date, delivery: Delivery) -> None:
         """Note of a day's files that are not stored that they would have made it less."""
@@ -144,14 +145,43 @@ class Extractor:
 
     def _stage(self, day: date, files: list[ArchivedFile], staging: Staging, progress: str) -> None:
         archived = self._archived(day)
-        said = monotonic()
+        parts = (
+            (number, file, text)
+            for number, file in enumerate(files, 1)
+            for text in self.file_format.parts(archived.text(file))
+        )
+        said, records = monotonic(), Counter[int]()
         with ThreadPoolExecutor(_DECODES, "decode") as executor:
-            decoded = ahead(executor, lambda file: self.decode(archived.read(file)), files, _DECODES)
-            for number, (file, result) in enumerate(decoded, 1):
-                staging.add(file.name, result.result())
-                if monotonic() - said > _PROGRESS_SECONDS or number == len(files):
+            decoded = ahead(executor, lambda part: self._decoded(part[-1]), parts, _DECODES)
+            for (number, file, _), result in decoded:
+                part = result.result().after(records[number])
+                records[number] += part.records
+                staging.add(file.name, part)
+                if monotonic() - said > _PROGRESS_SECONDS:
                     self.context.log.info(f"{progress}, file {number} of {len(files)}")
                     said = monotonic()
+        self.context.log.info(f"{progress}, file {len(files)} of {len(files)}")
+
+    def _decoded(self, text: bytes) -> Decoded:
+        try:
+            return self.file_format.decode(text)
+        finally:
+            # Arrow keeps for each thread what it has once used.
+            pa.default_memory_pool().release_unused()
+
+    def _replace(
+        self, day: date, delivery: Delivery, staging: Staging, digest: str, *, sparing: bool
+    ) -> dg.AssetMaterialization:
+        """Put what is staged in the day's place."""
+        started, run_id = monotonic(), self.context.run.run_id
+        with self.warehouse.get_connection() as connection:
+            with replacing(connection, self.dataset, day, run_id, sparing=sparing) as replacement:
+                for frame in staging.frames():
+                    replacement.insert(frame)
+                delivery.seconds["load"] = monotonic() - started
+                extraction = self._extraction(delivery, staging, digest, replacement.loaded_at)
+                replacement.finish(extraction, staging.quarantine, force=self.config.force)
+            return self._materialization(connection, day, delivery, extraction.state, digest)
 
     def _digest(self, files: list[ArchivedFile]) -> str:
         parts = [self.dataset.fingerprint(), *sorted(f"{file.name} {file.sha256}" for file in files)]

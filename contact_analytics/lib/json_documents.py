@@ -26,6 +26,11 @@ _SEPARATED = re.compile(r"[ \t]*(?:[\r\n{,\]]|\Z)")
 _BRACKETS = re.compile(r'"(?:[^"\\\n]++|\\.)*+"|[{}\[\]]')
 
 
+def value_at(text: str, start: int) -> tuple[Any, int]:
+    """The JSON value that begins at a place of a text, and where it ends. Raises `ValueError` for what is none."""
+    return _DECODER.raw_decode(text, start)
+
+
 def documents(text: bytes) -> Iterator[Document]:
     """Parse the JSON documents of a file.
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from contact_analytics.lib.dataset import Rejected
+from contact_analytics.lib.formats import Rejected
 from contact_analytics.lib.json_documents import documents
 from contact_analytics.lib.text_table import Texts
 from contact_analytics.lib.wire import Fault, as_object

@@ -1,8 +1,9 @@
 """A document that holds a list of plain JSON records, and the rows that a table takes from it."""
 
 import json
+import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import dataframely as dy
@@ -12,19 +13,20 @@ import pyarrow.compute as pc
 
 from contact_analytics.lib.arrow_json import child, read_strictly
 from contact_analytics.lib.avro_json import Json
-from contact_analytics.lib.dataset import Decoded, Rejected
-from contact_analytics.lib.json_documents import documents
+from contact_analytics.lib.formats import Decoded, Format, Rejected
+from contact_analytics.lib.json_documents import documents, value_at
 from contact_analytics.lib.plain_json import Key, Members, members
-from contact_analytics.lib.schema import columns_of
+from contact_analytics.lib.schema import columns_of, walk, wire_name
 from contact_analytics.lib.wire import EXTRA, RECORD, Fault, Findings, as_object, joined, json_text, shown
 
 Part = TypeVar("Part", bound=Any)
 
 _FEW = 4
+_COLON = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*")
 _BOM, _SPACE = b"\xef\xbb\xbf", b" \t\r\n"
 
 
-class RecordList:
+class RecordList(Format):
     """Documents that hold a list of records: an array of them, or an object with the list under `key`.
 
     `envelope` is what the object may hold beside the list, as Arrow types by name; what else it holds is counted as
@@ -41,13 +43,18 @@ class RecordList:
         fields = members(columns_of(schema))
         self.record = Members(fields, extra=True)
         self._undeclared = [each.wire for each in fields.values() if isinstance(each.node, Json) and not each.section]
-        self._lines = _Lines(self.record, self._undeclared)
+        names = [wire_name(path.rpartition(".")[2], column) for path, column in walk(schema)]
+        # Those that no other field is called like can be found in a document's text.
+        found = [wire for wire in self._undeclared if names.count(wire) == 1]
+        self._marks = [f'"{wire}"'.encode() for wire in found]
+        self._records = _AsTexts(self.record, dict.fromkeys(found, pa.string()))
+        self._lines = _AsTexts(self.record, {RECORD: pa.int64()} | dict.fromkeys(self._undeclared, pa.string()))
         self._key, self._envelope, self._derive = key, dict(envelope or {}), derive
         self._names, self._record_key = list(columns_of(schema)), Key(schema)
 
     def arrow_type(self, *, normalized: bool) -> pa.DataType:
         """The type of a whole document with a key."""
-        records = pa.list_(self.record.arrow_type(normalized=False))
+        records = pa.list_(self._records.arrow_type(normalized=False))
         return pa.struct([*self._envelope.items(), (self._key, records)])
 
     def decode(self, text: bytes) -> Decoded:
@@ -57,7 +64,7 @@ class RecordList:
         """
         if self._key:
             try:
-                lists = read_strictly(text, self, whole=True)[self._key].combine_chunks()
+                lists = read_strictly(self._with_texts(text), self, whole=True)[self._key].combine_chunks()
                 if lists.null_count or not len(lists):
                     raise pa.ArrowInvalid("a document has no list")
                 return Decoded(self._frame(self._table(lists.flatten())))
@@ -76,6 +83,24 @@ class RecordList:
                 rejected.append(Rejected(number, str(fault), raw, key))
         tables.append(self._table(_structs(read_strictly("\n".join(lines).encode(), self.record, normalized=True))))
         return Decoded(self._frame(pa.concat_tables(tables)).sort(RECORD), rejected, unknown)
+
+    def _with_texts(self, text: bytes) -> bytes:
+        """A document with the parts that have no declared fields as texts. Raises `pyarrow.ArrowInvalid` for others."""
+        for mark in self._marks:
+            parts, end = list[bytes](), 0
+            # A character a byte, so that places are the same in both.
+            source = text.decode("latin-1") if mark in text else ""
+            try:
+                for start in _places(text, mark):
+                    _, stop = value_at(source, start)
+                    value, _ = value_at(text[start:stop].decode(), 0)
+                    if value is not None:
+                        parts += [text[end:start], json.dumps(json_text(value, "")).encode()]
+                        end = stop
+            except (ValueError, Fault, RecursionError) as error:
+                raise pa.ArrowInvalid(str(error)) from error
+            text = b"".join([*parts, text[end:]]) if parts else text
+        return text
 
     def _enveloped(self, text: bytes) -> tuple[dict[int, Any], list[Rejected], Counter[str]]:
         """The records of a text's documents by number, documents that were refused, and fields nobody knows."""
@@ -150,12 +175,20 @@ class RecordList:
         return (self._derive(frame) if self._derive else frame).select([*self._names, EXTRA, RECORD])
 
 
-class _Lines:
-    """Records as `RecordList` writes them, one a line: numbered, `undeclared` parts as text, the rest as sent."""
+def _places(text: bytes, mark: bytes) -> Iterator[int]:
+    """Where the values of a field begin, by its name in quotes: those within a text have a backslash before them."""
+    at = text.find(mark)
+    while at >= 0:
+        if (colon := _COLON.match(text, at + len(mark))) and text[at - 1 : at] != b"\\":
+            yield colon.end()
+        at = text.find(mark, at + len(mark))
 
-    def __init__(self, record: Members, undeclared: list[str]) -> None:
-        self._record = record
-        self._ours = {RECORD: pa.int64()} | dict.fromkeys(undeclared, pa.string())
+
+class _AsTexts:
+    """Records as `RecordList` writes them: parts without declared fields as texts, the rest as sent."""
+
+    def __init__(self, record: Members, ours: Mapping[str, pa.DataType]) -> None:
+        self._record, self._ours = record, ours
 
     def arrow_type(self, *, normalized: bool) -> pa.DataType:
         plain = self._record.arrow_type(normalized=normalized)

@@ -6,22 +6,25 @@ import types
 from collections import Counter
 from collections.abc import Iterator
 from datetime import date, datetime
+from itertools import chain
 from typing import Any, BinaryIO
 
 import dataframely as dy
 import polars as pl
+import pyarrow as pa
 
-from contact_analytics.lib.dataset import Dataset, Decoded, Repeats
+from contact_analytics.lib.dataset import Dataset, Repeats
 from contact_analytics.lib.extractions import Quarantined
+from contact_analytics.lib.formats import Decoded
 from contact_analytics.lib.schema import columns_of, quoted
 
-_CHUNK, _ROW, _FIT = "_chunk", "_row", "_fit"
-# Small files are staged together: a nested frame costs more by its columns than by its rows.
-_CHUNK_BYTES = 64_000_000
+_CHUNK, _ROW, _FILE, _KEY, _FIT, _CHANGED = "_chunk", "_row", "_file", "_key", "_fit", "_changed"
+# What is held in memory: parts are staged together, as a nested frame costs more by its columns than by its rows.
+_CHUNK_BYTES = 8_000_000
 
 
 class Staging:
-    """Decoded files of one day, kept on disk so that memory holds a few files at a time.
+    """Decoded files of one day, of which memory holds a few at a time; the others are on disk.
 
     The same key in two files, or twice in one, is one row. Where the dataset merges them, a field has the value of the
     latest file that gives one, and a list holds the items of all, each as often as the file that has it most.
@@ -30,6 +33,7 @@ class Staging:
     def __init__(self, dataset: Dataset, day: date) -> None:
         self.dataset, self.day = dataset, day
         self._refused: list[tuple[tuple[Any, ...] | None, Quarantined]] = []
+        self._elsewhere: list[Quarantined] = []
         self._broken: list[Quarantined] = []
         self.unknown: Counter[str] = Counter()
         self.schema_versions: set[str] = set()
@@ -37,13 +41,16 @@ class Staging:
         self.first_event: datetime | None = None
         self.last_event: datetime | None = None
         self._waiting: list[pl.DataFrame] = []
+        self._last: list[pl.DataFrame] = []
         self._waiting_bytes = 0
-        self._chunks: list[BinaryIO] = []
+        self._spilled: list[BinaryIO] = []
         self._keys: list[pl.DataFrame] = []
         self._schema = pl.Schema()
         self._rules = _with_provenance(dataset.schema)
         required = [name for name, column in columns_of(dataset.schema).items() if not column.nullable]
         self._is_fit = pl.all_horizontal(pl.col(required).is_not_null())
+        self._files: dict[str, int] = {}
+        self._told = _told(dataset, self._is_fit)
 
     def add(self, source_file: str, decoded: Decoded) -> None:
         """Stage a file; files come in the order in which the vendor made them."""
@@ -51,6 +58,10 @@ class Staging:
         if self._refused and self.dataset.repeats is Repeats.LATEST:
             newer = set(frame.select(self.dataset.primary_key).iter_rows())
             self._refused = [(key, each) for key, each in self._refused if key not in newer]
+        place = {_CHUNK: len(self._spilled), _FILE: self._files.setdefault(source_file, len(self._files))}
+        before = sum(waiting.height for waiting in self._waiting)
+        keys = frame.select(*(pl.lit(number, pl.Int32).alias(name) for name, number in place.items()), **self._told)
+        self._keys.append(keys.with_row_index(_ROW, before))
         self._waiting.append(frame.with_columns(_source_file=pl.lit(source_file)))
         self.unknown.update(decoded.unknown)
         self._refused += [
@@ -59,42 +70,31 @@ class Staging:
         ]
         self._waiting_bytes += self._waiting[-1].estimated_size()
         if self._waiting_bytes > _CHUNK_BYTES:
-            self._flush()
+            self._spill()
 
     def frames(self) -> Iterator[pl.DataFrame]:
         """What to load: the schema's columns, `_extra` and `_source_file`.
 
-        After the last one `rows`, the events and the quarantine are complete.
+        After the last one `rows`, the events and the quarantine are complete. It may be gone through again.
         """
-        self._flush()
+        self._last = self._last or self._chunk()
+        self._broken, self.rows, self.first_event, self.last_event = [], 0, None, None
         repeated = self._repeated()
         merged: dict[tuple[Any, ...], dict[str, Any]] = {}
-        for chunk, file in enumerate(self._chunks):
-            file.seek(0)
-            frame = pl.read_ipc(file)
+        for chunk, frame in enumerate(chain(self._read_back(), self._last)):
             again = repeated.filter(pl.col(_CHUNK) == chunk)[_ROW]
-            if again.len():
-                rows = frame.with_row_index(_ROW)
-                is_again = pl.col(_ROW).is_in(again.implode())
-                if self.dataset.repeats is Repeats.MERGED:
-                    self._merge(merged, rows.filter(is_again).drop(_ROW))
-                frame = rows.filter(~is_again).drop(_ROW)
-            if self.dataset.repeats is Repeats.LATEST and not (is_fit := frame.select(self._is_fit).to_series()).all():
-                # A row that lacks something does not take the place of a good one, and is set aside by itself.
-                yield self._kept(frame.filter(~is_fit))
-                frame = frame.filter(is_fit)
-            yield self._kept(frame)
+            yield from map(self._kept, self._fit_and_unfit(self._once(frame, again, merged)))
         if merged:
             yield self._kept(pl.DataFrame(list(merged.values()), schema=self._schema))
 
     @property
     def quarantine(self) -> list[Quarantined]:
         """What was refused when it was decoded and stands in no later file, and what breaks a rule."""
-        return [each for _, each in self._refused] + self._broken
+        return [each for _, each in self._refused] + self._elsewhere + self._broken
 
     def close(self) -> None:
         """Give the disk back."""
-        for file in self._chunks:
+        for file in self._spilled:
             file.close()
 
     def _of_the_day(self, source_file: str, frame: pl.DataFrame) -> pl.DataFrame:
@@ -107,35 +107,59 @@ class Staging:
         if self.dataset.of_the_day:
             reason = f"its {self.dataset.event_time} is on another day, which was not asked for"
             for row in frame.filter(~is_of_day).iter_rows(named=True):
-                self._broken.append(_set_aside(source_file, row, reason))
+                self._elsewhere.append(_set_aside(source_file, row, reason))
         return frame.filter(is_of_day)
 
-    def _flush(self) -> None:
+    def _chunk(self) -> list[pl.DataFrame]:
+        """What waits as one frame, if anything does."""
         if not self._waiting:
-            return
+            return []
         frame = pl.concat(self._waiting)
-        keys = frame.select(
-            pl.lit(len(self._chunks), pl.Int32).alias(_CHUNK), *self.dataset.primary_key, self._is_fit.alias(_FIT)
-        )
-        self._keys.append(keys.with_row_index(_ROW))
-        # A file without a name: it is gone when the process is, however that ends.
-        self._chunks.append(tempfile.TemporaryFile())  # noqa: SIM115 - closed by `close`
-        frame.write_ipc(self._chunks[-1], compression="uncompressed")
+        self._waiting, self._waiting_bytes = [], 0
         self._schema = frame.schema
         if "schema_version" in frame.columns:
             self.schema_versions.update(frame["schema_version"].drop_nulls().unique())
-        self._waiting, self._waiting_bytes = [], 0
+        return [frame]
+
+    def _spill(self) -> None:
+        for frame in self._chunk():
+            # A file without a name: it is gone when the process is, however that ends.
+            self._spilled.append(tempfile.TemporaryFile())  # noqa: SIM115 - closed by `close`
+            frame.write_ipc(self._spilled[-1], compression="uncompressed")
+
+    def _read_back(self) -> Iterator[pl.DataFrame]:
+        for file in self._spilled:
+            file.seek(0)
+            # By Arrow, whose buffers go back to the system at once.
+            frame = pl.from_arrow(pa.ipc.open_file(file).read_all())
+            assert isinstance(frame, pl.DataFrame)
+            yield frame
 
     def _repeated(self) -> pl.DataFrame:
         """Which rows share their key with another one, or with a later one where the last stands."""
-        key = self.dataset.primary_key
         if not self._keys:
             return pl.DataFrame(schema={_CHUNK: pl.Int32, _ROW: pl.UInt32})
-        keys = pl.concat(self._keys).drop_nulls(key)
-        again = pl.struct(key).is_duplicated()
+        keys, again = pl.concat(self._keys).drop_nulls(_KEY), pl.col(_KEY).is_duplicated()
         if self.dataset.repeats is Repeats.LATEST:
-            keys, again = keys.filter(_FIT), ~pl.struct(key).is_last_distinct()
+            keys, again = keys.filter(_FIT).sort(_FILE, _CHANGED, maintain_order=True), ~pl.col(_KEY).is_last_distinct()
         return keys.filter(again).select(_CHUNK, _ROW)
+
+    def _once(
+        self, frame: pl.DataFrame, again: pl.Series, merged: dict[tuple[Any, ...], dict[str, Any]]
+    ) -> pl.DataFrame:
+        """The rows that share their key with no other one; those that do are merged, or stand elsewhere."""
+        if not again.len():
+            return frame
+        rows, is_again = frame.with_row_index(_ROW), pl.col(_ROW).is_in(again.implode())
+        if self.dataset.repeats is Repeats.MERGED:
+            self._merge(merged, rows.filter(is_again).drop(_ROW))
+        return rows.filter(~is_again).drop(_ROW)
+
+    def _fit_and_unfit(self, frame: pl.DataFrame) -> list[pl.DataFrame]:
+        """Rows that lack something by themselves: where the latest stands, they do not take the place of good ones."""
+        if self.dataset.repeats is Repeats.MERGED or (is_fit := frame.select(self._is_fit).to_series()).all():
+            return [frame]
+        return [frame.filter(~is_fit), frame.filter(is_fit)]
 
     def _merge(self, merged: dict[tuple[Any, ...], dict[str, Any]], rows: pl.DataFrame) -> None:
         for row in rows.iter_rows(named=True):
@@ -165,6 +189,18 @@ class Staging:
             self.first_event = _earliest(self.first_event, events.min())
             self.last_event = _latest(self.last_event, events.max())
         return kept
+
+
+def _told(dataset: Dataset, is_fit: pl.Expr) -> dict[str, pl.Expr]:
+    """What tells rows apart, and which of them is the last; they have no key where a part of it is missing."""
+    key = dataset.primary_key
+    # Rows that are merged are told apart once more, by the key itself, so a hash does, which is smaller.
+    told = pl.struct(key).hash() if dataset.repeats is Repeats.MERGED else pl.struct(key)
+    return {
+        _KEY: pl.when(pl.all_horizontal(pl.col(key).is_not_null())).then(told),
+        _FIT: is_fit,
+        _CHANGED: pl.col(dataset.changed_at) if dataset.changed_at else pl.lit(None),
+    }
 
 
 def _with_provenance(schema: type[dy.Schema]) -> type[dy.Schema]:

@@ -46,11 +46,10 @@ def replace_view(connection: DuckDBPyConnection, view: str, query: str) -> None:
 def insert(connection: DuckDBPyConnection, sql_name: str, frame: pl.DataFrame, **constants: object) -> None:
     """Append a frame's rows by the names of its columns; `constants` are columns of one value."""
     columns = "".join(f", ${name} as {quoted(name)}" for name in constants)
-    connection.register("frame", frame)
-    try:
-        connection.execute(f"insert into {sql_name} by name select *{columns} from frame", constants)
-    finally:
-        connection.unregister("frame")
+    # By its name here, as no table is called: what is registered within a transaction stays in memory until its end.
+    frame_to_insert = frame
+    connection.execute(f"insert into {sql_name} by name select *{columns} from frame_to_insert", constants)
+    del frame_to_insert
 
 
 def _merged(stored: DuckDBPyType, wanted: DuckDBPyType, path: str) -> str:

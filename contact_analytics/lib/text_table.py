@@ -18,12 +18,13 @@ from typing import Any
 import dataframely as dy
 import polars as pl
 
-from contact_analytics.lib.dataset import Decoded, Rejected
 from contact_analytics.lib.errors import UnexpectedAnswer
+from contact_analytics.lib.formats import Decoded, Rejected
 from contact_analytics.lib.schema import columns_of, facts, wire_name
 from contact_analytics.lib.wire import EXTRA, RECORD
 
-Derive = Callable[[pl.DataFrame], pl.DataFrame]
+# Of rows, and the columns that their file does not have.
+Derive = Callable[[pl.DataFrame, Collection[str]], pl.DataFrame]
 
 _ISO = r"^(\d{4}-\d\d-\d\d)(?:[T ]+(\d\d:\d\d)(:\d\d(?:[.,]\d+)?)? ?(Z|UTC|[+-]\d\d(?::?\d\d)?)?)?$"
 _AMERICAN = r"^(\d\d?/\d\d?/\d{4})(?:,? +(\d\d?:\d\d)(:\d\d)? ?([AaPp][Mm])?)?$"
@@ -110,8 +111,10 @@ class TextTable:
         )
         if self._row_id:
             frame = frame.with_columns(pl.Series(self._row_id, _row_ids(texts), pl.String))
-        frame = self._derive(frame) if self._derive else frame
-        return Decoded(frame.select([*self._columns, EXTRA, RECORD]), list(texts.rejected), +unknown)
+        if self._derive:
+            frame = self._derive(frame, self._columns.keys() - columns.keys())
+        records = height + len(texts.rejected)
+        return Decoded(frame.select([*self._columns, EXTRA, RECORD]), list(texts.rejected), +unknown, records)
 
     def check_names(self, names: Sequence[str]) -> None:
         """Raise `UnexpectedAnswer` if there are names, and a required one is not among them."""

@@ -7,7 +7,7 @@ once. Runs take turns by a lock file; a program of someone else's that holds the
 import os
 import re
 from collections.abc import Generator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -33,9 +33,12 @@ from contact_analytics.lib.extractions import (
     write_quarantine,
 )
 from contact_analytics.lib.publication import Publication, check_target, publish, publishing
-from contact_analytics.lib.schema import quoted
+from contact_analytics.lib.schema import quoted, walk
 from contact_analytics.lib.tables import evolve, insert, replace_view
 
+_LOG = "4 MB"
+# What a load may hold in memory: so much, and for each column and nested field the blocks that it begins with.
+_LOAD_MEGABYTES, _FIELD_MEGABYTES = 128, 1
 # `ducklake:…`, `md:…`, `s3://…`, `:memory:`.
 _NOT_A_FILE = re.compile(r"[A-Za-z0-9+_-]*:")
 
@@ -59,6 +62,8 @@ class WarehouseResource(DuckDBResource):
             connection.execute("set timezone = 'UTC'")
             # The rows of a day have no order to keep, and DuckDB loads them in parallel without one.
             connection.execute("set preserve_insertion_order = false")
+            # What a commit brings goes into the log while that is short; much is written once, into the file itself.
+            connection.execute(f"set checkpoint_threshold = '{_LOG}'")
             yield connection
 
     @contextmanager
@@ -177,15 +182,33 @@ class DayReplacement:
 
 
 @contextmanager
-def replacing(connection: DuckDBPyConnection, dataset: Dataset, day: date, run_id: str) -> Generator[DayReplacement]:
-    """Replace a day of a prepared table, with its quarantine and what is known of it, in one transaction."""
-    with transaction(connection):
+def replacing(
+    connection: DuckDBPyConnection, dataset: Dataset, day: date, run_id: str, *, sparing: bool = True
+) -> Generator[DayReplacement]:
+    """Replace a day of a prepared table, with its quarantine and what is known of it, in one transaction.
+
+    It may stay in the log until the warehouse is next opened for something else: into a table of many fields to write
+    few rows takes long. Raises one of DuckDB's errors if it is to be `sparing` of memory and cannot be.
+    """
+    connection.execute("pragma disable_checkpoint_on_shutdown")
+    with _sparing(connection, dataset) if sparing else nullcontext(), transaction(connection):
         if dataset.repeats is Repeats.LATEST:
             keys = ", ".join(map(quoted, dataset.primary_key))
             held = f"select {keys} from {dataset.sql_name} where {PARTITION} = ? and ({dataset.lasting})"
             connection.execute(f"create or replace temp table held as {held}", [day])
         connection.execute(f"delete from {dataset.sql_name} where {PARTITION} = ?", [day])
         yield DayReplacement(connection, dataset, day, run_id)
+
+
+@contextmanager
+def _sparing(connection: DuckDBPyConnection, dataset: Dataset) -> Generator[None]:
+    """Little memory for a load: what does not fit waits on disk, and a second thread would only double it."""
+    megabytes = _LOAD_MEGABYTES + _FIELD_MEGABYTES * sum(1 for _ in walk(dataset.schema))
+    connection.execute(f"set memory_limit = '{megabytes} MB'; set threads = 1")
+    try:
+        yield
+    finally:
+        connection.execute("reset memory_limit; reset threads")
 
 
 @contextmanager

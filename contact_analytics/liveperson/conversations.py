@@ -201,4 +201,4 @@ def conversations(
     warehouse: WarehouseResource,
 ) -> Iterator[dg.AssetMaterialization | dg.AssetCheckResult]:
     connect = liveperson_messaging.connect
-    yield from extract_days(context, DATASET, config, connect, FORMAT.decode, archive, warehouse, archived_day)
+    yield from extract_days(context, DATASET, config, connect, FORMAT, archive, warehouse, archived_day)

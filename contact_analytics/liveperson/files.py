@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -13,7 +14,8 @@ import pyarrow.compute as pc
 
 from contact_analytics.lib.arrow_json import child, in_parts, read_strictly, running_total
 from contact_analytics.lib.avro_json import Array, Record, Scalar, fields_of, node
-from contact_analytics.lib.dataset import Decoded, Rejected
+from contact_analytics.lib.bodies import by_documents
+from contact_analytics.lib.formats import Decoded, Format, Rejected
 from contact_analytics.lib.json_documents import Document, documents
 from contact_analytics.lib.schema import facts, wire_name
 from contact_analytics.lib.wire import EXTRA, RECORD, Fault, FaultyRow, Findings, Node, json_text
@@ -22,7 +24,7 @@ from contact_analytics.liveperson.records import NAMESPACE
 _METADATA = NAMESPACE + "MetaData"
 
 
-class FileFormat:
+class FileFormat(Format):
     """How a dataset's envelopes are laid out.
 
     `body` is the branch that holds the dataset's rows, `rows` the list in it, `item` the type that wraps each row.
@@ -70,18 +72,22 @@ class FileFormat:
             extra=True,
         )
 
+    def parts(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        return by_documents(pieces)
+
     def decode(self, text: bytes) -> Decoded:
         """The rows of a file's text as a frame of the schema's columns, `_extra` and `_record`, and what was refused.
 
         `_record` counts the file's documents from 1. A document or row that breaks the format is refused with its
-        reason, the others are read. Memory: some four times the text.
+        reason, the others are read.
         """
         envelope = self.production if _METADATA.encode() in text[:4096] else self.documented
-        _, parts = in_parts(text, partial(self._strict, envelope), self._normalized)
+        records, parts = in_parts(text, partial(self._strict, envelope), self._normalized)
         return Decoded(
             pl.concat([part.frame for part in parts]),
             [rejected for part in parts for rejected in part.rejected],
             sum((part.unknown for part in parts), Counter[str]()),
+            records,
         )
 
     def _strict(self, envelope: Record, text: bytes, before: int) -> tuple[int, Decoded]:

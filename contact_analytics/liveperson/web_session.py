@@ -153,4 +153,4 @@ def web_session(
     archive: ArchiveResource,
     warehouse: WarehouseResource,
 ) -> Iterator[dg.AssetMaterialization | dg.AssetCheckResult]:
-    yield from extract_days(context, DATASET, config, liveperson_data_access.connect, FORMAT.decode, archive, warehouse)
+    yield from extract_days(context, DATASET, config, liveperson_data_access.connect, FORMAT, archive, warehouse)

@@ -1,6 +1,6 @@
 """Quality questions: each question of each evaluation with its answer, by the day the evaluation was submitted."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import partial
 
 import dagster as dg
@@ -81,7 +81,7 @@ class QmQuestions(dy.Schema):
     bank_id = field(dy.String, "Question bank", seen=True, wire="Bank ID")
 
 
-def _dated(frame: pl.DataFrame) -> pl.DataFrame:
+def _dated(frame: pl.DataFrame, _: Collection[str]) -> pl.DataFrame:
     """Rows with the time that dates them; questions without a section have an empty one."""
     return frame.with_columns(
         section_id=pl.col("section_id").fill_null(""),
@@ -112,4 +112,4 @@ def qm_questions(
     warehouse: WarehouseResource,
 ) -> Iterator[dg.AssetMaterialization | dg.AssetCheckResult]:
     connect = partial(nice_cxone_data_extraction.connect, ENTITY, config)
-    yield from extract_days(context, DATASET, config, connect, FORMAT.decode, archive, warehouse, archived_day)
+    yield from extract_days(context, DATASET, config, connect, FORMAT, archive, warehouse, archived_day)

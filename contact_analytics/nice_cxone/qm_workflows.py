@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import partial
 from typing import Any
 
@@ -107,15 +107,14 @@ class QmWorkflows(dy.Schema):
     assigner_last_name = field(dy.String, "Last name of who assigned it", personal=True, wire="LastName (Assigner)")
 
 
-def _identified(frame: pl.DataFrame) -> pl.DataFrame:
-    """Rows with an id and the time that dates them, in the order of their changes: the last of an evaluation stands."""
+def _identified(frame: pl.DataFrame, missing: Collection[str]) -> pl.DataFrame:
+    """Rows with an id and the time that dates them."""
     told = pl.struct(_TOLD_BY).map_elements(_surrogate, return_dtype=pl.String)
     # A version that has ids has them in all rows: one without is for the rules.
-    has_ids = frame["workflow_id"].null_count() < frame.height or frame.is_empty()
     return frame.with_columns(
-        workflow_id=pl.col("workflow_id") if has_ids else told,
+        workflow_id=told if "workflow_id" in missing else pl.col("workflow_id"),
         dated_at=pl.coalesce("submission_date", "start_date"),
-    ).sort("last_updated", maintain_order=True)
+    )
 
 
 def _surrogate(told_by: dict[str, Any]) -> str:
@@ -132,6 +131,7 @@ DATASET = extracted(
     event_time="dated_at",
     # One that is not submitted moves to another day when it is.
     lasting="submission_date is not null",
+    changed_at="last_updated",
     versions=("last_updated", "_source_file"),
     measures={
         "not_submitted": "count(*) filter (where submission_date is null)",
@@ -149,4 +149,4 @@ def qm_workflows(
     warehouse: WarehouseResource,
 ) -> Iterator[dg.AssetMaterialization | dg.AssetCheckResult]:
     connect = partial(nice_cxone_data_extraction.connect, ENTITY, config)
-    yield from extract_days(context, DATASET, config, connect, FORMAT.decode, archive, warehouse, archived_day)
+    yield from extract_days(context, DATASET, config, connect, FORMAT, archive, warehouse, archived_day)

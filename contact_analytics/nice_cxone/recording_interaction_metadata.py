@@ -66,4 +66,4 @@ def recording_interaction_metadata(
     warehouse: WarehouseResource,
 ) -> Iterator[dg.AssetMaterialization | dg.AssetCheckResult]:
     connect = partial(nice_cxone_data_extraction.connect, ENTITY, config)
-    yield from extract_days(context, DATASET, config, connect, FORMAT.decode, archive, warehouse, archived_day)
+    yield from extract_days(context, DATASET, config, connect, FORMAT, archive, warehouse, archived_day)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from contact_analytics.khoros_care.agents import agents_of
 from contact_analytics.khoros_care.incoming_post import FORMAT, IncomingPost
-from contact_analytics.khoros_care.report_format import decode, form_of_report
+from contact_analytics.khoros_care.report_format import ExportFormat, form_of_report
 from contact_analytics.khoros_care.response import Response
 from contact_analytics.khoros_care.user import FORMAT as USERS
 from contact_analytics.lib.schema import columns_of
@@ -56,7 +56,7 @@ def read(column: Any, texts: list[str], zone: str = "UTC") -> list[Any]:
 def test_json_and_csv_are_the_same_table(rows: list[dict[str, Any]]) -> None:
     """Row by row, with the same ids, the same `_extra`, and the same report of what is unknown."""
     files = {"json": json.dumps(rows).encode(), "csv": csv_of([{name: row[name] for name in NAMES} for row in rows])}
-    found = {form: decode(FORMAT, "UTC", text) for form, text in files.items()}
+    found = {form: ExportFormat(FORMAT, "UTC").decode(text) for form, text in files.items()}
     assert {form: form_of_report(FORMAT, io.BytesIO(text)) for form, text in files.items()} == {
         form: form for form in files
     }
@@ -172,7 +172,7 @@ def test_an_odd_cell_costs_itself_alone(open_care: Open, name: str) -> None:
 def test_a_columns_own_name_goes_before_its_other_names(order: list[str]) -> None:
     """Wherever each stands; what is left over is kept by its own name."""
     text = json.dumps([dict(zip(order, order, strict=True))]).encode()
-    [row] = decode(USERS, "UTC", text).frame.to_dicts()
+    [row] = ExportFormat(USERS, "UTC").decode(text).frame.to_dicts()
     assert (row["agent_display_id"], row["name"]) == ("AGENT_DISPLAY_ID", "NAME")
     assert json.loads(row["_extra"]) == {"USER_ID": "USER_ID", "DISPLAY_NAME": "DISPLAY_NAME"}
     [agent] = json.loads(agents_of(text))

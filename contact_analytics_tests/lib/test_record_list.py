@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contact_analytics.lib.arrow_json import read_strictly
-from contact_analytics.lib.dataset import Decoded
+from contact_analytics.lib.formats import Decoded
 from contact_analytics.lib.record_list import RecordList
 from contact_analytics_tests.lib.spellings import spelled, stored, values
 from contact_analytics_tests.lib.test_plain_json import TICKET, Ticket

@@ -12,7 +12,8 @@ import polars as pl
 import pytest
 
 from contact_analytics.lib import staging as staging_module
-from contact_analytics.lib.dataset import Dataset, Decoded, Rejected, Repeats
+from contact_analytics.lib.dataset import Dataset, Repeats
+from contact_analytics.lib.formats import Decoded, Rejected
 from contact_analytics.lib.schema import field, instant, many, record
 from contact_analytics.lib.staging import Staging
 from contact_analytics_tests.fakes import dataset_of

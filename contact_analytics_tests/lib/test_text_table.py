@@ -13,8 +13,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from contact_analytics.lib.csv_text import read_csv, records
-from contact_analytics.lib.dataset import Decoded
 from contact_analytics.lib.errors import UnexpectedAnswer
+from contact_analytics.lib.formats import Decoded
 from contact_analytics.lib.json_texts import read_json
 from contact_analytics.lib.schema import field, instant
 from contact_analytics.lib.text_table import TextTable

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from contact_analytics.lib.arrow_json import read_strictly
-from contact_analytics.lib.dataset import Decoded
+from contact_analytics.lib.formats import Decoded
 from contact_analytics.liveperson.conversations import FORMAT
 
 ID = "5b8f0d7e-31c2-4f6a-8d19-70c4e2a6b915"

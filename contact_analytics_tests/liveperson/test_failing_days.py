@@ -70,8 +70,8 @@ def test_days_that_failed_are_named_although_a_check_failed_to_tell(place: Place
         archive: ArchiveResource,
         warehouse: WarehouseResource,
     ) -> Iterator[dg.AssetMaterialization | dg.AssetCheckResult]:
-        connect, decode = liveperson_data_access.connect, survey.FORMAT.decode
-        yield from extract_days(context, dataset, config, connect, decode, archive, warehouse)
+        connect = liveperson_data_access.connect
+        yield from extract_days(context, dataset, config, connect, survey.FORMAT, archive, warehouse)
 
     bad = days_ago(4)
     place.app.faults.append(Fault(place.app.files("survey", bad)[0].href_name, "403", times=9))

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from contact_analytics.lib.dataset import Decoded
+from contact_analytics.lib.formats import Decoded
 from contact_analytics.lib.schema import facts
 from contact_analytics.liveperson import agent_activity, engagement, survey, web_session
 from contact_analytics.liveperson.files import FileFormat
