@@ -37,11 +37,11 @@ format: $(INSTALLED) ## put the code into the house's format
 dictionary: $(INSTALLED) ## write docs/dictionary.md from the schemas
 	$(BIN)/python -m contact_analytics.dictionary
 
-bench: $(INSTALLED) ## speed against bare DuckDB on the same files
+bench: $(INSTALLED) ## speed and memory, against DuckDB alone and what others use; three quarters of an hour
 	$(BIN)/python -m benchmarks.run
 
 clean: ## remove the environment and the caches; data/ stays
-	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-peers build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
 $(INSTALLED): pyproject.toml constraints.txt

@@ -1,171 +1,194 @@
-"""A day through the asset against bare DuckDB on the same files: `make bench`.
+"""Everything that is measured, as ratios in one run on one machine: `make bench`.
 
-The asset's side: digest, gunzip, strict decode, unwrapping, rules, duplicates, quarantine, one transaction, metadata,
-checks, all inside a Dagster run. DuckDB's side: `read_json` with the wire types spelled out, into a table, wrappers
-and all. Both read the same archived gzip files of one generated day and must end with as many records. Each side runs
-several times in turn; the median of the ratios pair by pair is what counts, seconds are this machine's.
+Each part writes what it found to `benchmarks/results.json` at once, and `docs/benchmarks.md` is made from that. Name
+parts to measure them alone: `python -m benchmarks.run days peers tenfold month slope`.
 """
 
 import argparse
-import gzip
 import json
+import os
 import platform
-import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from time import perf_counter
+from statistics import median
+from typing import Any
 
-import dagster as dg
-import duckdb
-import pyarrow as pa
+from benchmarks.days import Day, generated, measured, settings_of, written
+from benchmarks.month import month
+from benchmarks.peers.environments import python_of
+from benchmarks.report import write_report
 
-from contact_analytics.catalog import DATASET_MODULES
-from contact_analytics.lib.archive import ArchiveResource, ListedFile
-from contact_analytics.lib.schema import literal, quoted
-from contact_analytics.lib.warehouse import WarehouseResource
-from contact_analytics.liveperson.data_access import LivePersonDataAccessResource
-from contact_analytics.sandbox.liveperson_brand import Brand
-from contact_analytics.sandbox.liveperson_files import DATASETS, HourFiles
-
-# A busy weekday: the sandbox gives the same day for the same seed on every machine.
-DAY = date(2026, 1, 14)
 RESULTS = Path(__file__).with_name("results.json")
-# Volume of the sandbox at which a day of each dataset is a little over 100 MB of JSON.
-SCALES = {"agent_activity": 75, "engagement": 26, "web_session": 17}
-PACKAGES = ("dagster", "duckdb", "polars", "pyarrow", "dataframely")
+# The sandbox's volume at which a busy day of each table is as large as the question asks.
+SCALES = {
+    "liveperson.agent_activity": 75,
+    "liveperson.engagement": 40,
+    "liveperson.web_session": 22,
+    "liveperson.conversations": 32,
+    "nice_cxone.qm_workflows": 1300,
+}
+# Files that are asked for by name; elsewhere the sandbox writes each answer anew, and slower than any client reads.
+OF_FILES = ("liveperson.agent_activity", "liveperson.engagement", "liveperson.web_session")
+PEERS = {
+    "liveperson.agent_activity": {
+        "dlt": ("default", "nested", "flat", "arrow"),
+        "singer": ("default", "tuned"),
+        "polars": ("default", "schema", "arrow"),
+    },
+    "liveperson.engagement": {
+        "dlt": ("default", "nested", "flat", "arrow"),
+        "singer": ("default", "tuned"),
+        "polars": ("default", "schema", "arrow"),
+    },
+    "liveperson.conversations": {"dlt": ("nested", "flat", "arrow")},
+}
+_PROGRAMS = {"dlt": "dlt_load", "singer": "target_duckdb", "polars": "polars_load"}
+_PACKAGES = ("dagster", "duckdb", "polars", "pyarrow", "dataframely")
+# Rows of agent activity at a volume of one: 3,200.
+_SLOPE = {"10⁵": 31, "10⁶": 310, "10⁷": 3100}
+
+Results = dict[str, Any]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
+    parser.add_argument("parts", nargs="*", default=list(PARTS), help=f"of {', '.join(PARTS)}; all unless named")
+    parser.add_argument("--scale", type=float, default=1.0, help="multiplies the size of each day (default 1)")
     parser.add_argument("--repetitions", type=int, default=5)
-    parser.add_argument("--scale", type=float, default=1.0, help="multiplies the size of the day (default 1: 100 MB)")
-    parser.add_argument("datasets", nargs="*", default=list(SCALES))
     options = parser.parse_args()
-    results = {name: measure(name, SCALES[name] * options.scale, options.repetitions) for name in options.datasets}
-    about = {
+    results: Results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    results["about"] = {
         "measured": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}",
-        "versions": {name: version(name) for name in PACKAGES},
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}, {platform.python_version()}",
+        "versions": {name: version(name) for name in _PACKAGES},
     }
-    RESULTS.write_text(json.dumps({**about, "results": results}, indent=1) + "\n")
+    for part in options.parts:
+        results[part] = PARTS[part](options.scale, options.repetitions)
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+        write_report(results)
     return 0
 
 
-def measure(name: str, scale: float, repetitions: int) -> dict[str, float]:
-    """Time a dataset's day both ways, in turn; print and return medians."""
-    with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
-        archive = ArchiveResource(root=f"{folder}/archive")
-        size, rows = generate(name, scale, DAY, archive)
-        files = sorted(str(path) for path in Path(folder).rglob("*.gz"))
-        sides: dict[str, Callable[[Path], float]] = {
-            "asset": lambda warehouse: through_asset(name, DAY, archive, warehouse, rows),
-            "duckdb": lambda warehouse: bare_duckdb(name, files, warehouse),
-        }
-        seconds: dict[str, list[float]] = {side: [] for side in sides}
-        for repetition in range(repetitions + 1):
-            for side, run in sides.items():
-                spent = run(Path(folder) / f"{side}-{repetition}.duckdb")
-                if repetition:  # the first of each is a warm-up
-                    seconds[side].append(spent)
-    ratios = [a / b for a, b in zip(seconds["asset"], seconds["duckdb"], strict=True)]
-    result = {
-        "raw_megabytes": round(size / 1e6, 1),
-        "rows": rows,
-        "asset_seconds": round(statistics.median(seconds["asset"]), 2),
-        "duckdb_seconds": round(statistics.median(seconds["duckdb"]), 2),
-        "ratio": round(statistics.median(ratios), 2),
-        "ratio_lowest": round(min(ratios), 2),
-        "ratio_highest": round(max(ratios), 2),
-    }
-    print(f"{name}: " + ", ".join(f"{key} {value:,}" for key, value in result.items()))
-    return result
+def days(scale: float, repetitions: int) -> Results:
+    """A day of each table: the asset, with and without download, against bare DuckDB, and the asset again."""
+    found: Results = {}
+    for table, volume in SCALES.items():
+        with _day(table, volume * scale) as day:
+            sides = ["asset", "duckdb", "vendor", "again"] if table in OF_FILES else ["asset", "duckdb"]
+            words = table, str(day.day), str(day.folder / "archive"), "--repetitions", str(repetitions)
+            pairs = measured("benchmarks.pairs", *words, "--sides", *sides, settings=_settings(day))
+            seconds = pairs.pop("seconds")
+            ratios = [a / b for a, b in zip(seconds["asset"], seconds["duckdb"], strict=True)]
+            found[table] = {
+                "raw_megabytes": round(day.raw_bytes / 1e6, 1),
+                **pairs,
+                "seconds": {side: round(median(each), 2) for side, each in seconds.items()},
+                "ratio": [round(each, 2) for each in (min(ratios), median(ratios), max(ratios))],
+                "peak_megabytes": day.run("archive")["peak_megabytes"],
+            }
+            if "again" in seconds:
+                found[table]["again_ratio"] = round(median(seconds["again"]) / median(seconds["vendor"]), 2)
+        print(table, json.dumps(found[table]), flush=True)
+    return found
 
 
-def generate(name: str, scale: float, day: date, archive: ArchiveResource) -> tuple[int, int]:
-    """Put a day of hourly files into an archive, containers as documented; bytes of JSON and rows."""
-    [dataset] = [dataset for dataset in DATASETS if dataset.name == name]
-    hours = HourFiles(Brand("10203040", seed=1, scale=scale))
-    archived = archive.day("liveperson", name, day)
-    size = rows = 0
-    for file in hours.of_day(dataset, day):
-        lines: list[bytes] = []
-        for session, items in dataset.sessions(hours.brand, file.hour, file.numbers):
-            lines.append(dataset.format.write(session, *items))
-            rows += len(items) or 1
-        text = b"\n".join(lines) + b"\n"
-        size += len(text)
-        listed = ListedFile(
-            f"{file.name.removesuffix('.gz')}.gz", "https://example.com/", file.scope_start, file.scope_end
-        )
-        archived.store(listed, [gzip.compress(text, 6, mtime=0)])
-    return size, rows
+def peers(scale: float, repetitions: int) -> Results:
+    """What is used today, in several configurations each, from the same files; one run each, as some take minutes."""
+    found: Results = {}
+    for table, programs in PEERS.items():
+        with _uniform_day(table, SCALES[table] * scale) as day:
+            words = table, str(day.day), str(day.folder / "archive"), "--repetitions", str(min(3, repetitions))
+            asset = measured("benchmarks.pairs", *words, "--sides", "asset", settings=_settings(day))
+            found[table] = {"asset": {"seconds": round(median(asset["seconds"]["asset"]), 2), "rows": asset["rows"]}}
+            for peer, forms in programs.items():
+                for form in forms:
+                    said = _peer(day, peer, form)
+                    if said["rows"] != asset["rows"]:
+                        raise SystemExit(f"{table}: {peer} {form} ended with {said['rows']} of {asset['rows']} rows")
+                    said["ratio"] = round(said["seconds"] / found[table]["asset"]["seconds"], 1)
+                    found[table][f"{peer} {form}"] = said
+                    print(table, peer, form, json.dumps(said), flush=True)
+    return found
 
 
-def through_asset(name: str, day: date, archive: ArchiveResource, warehouse: Path, rows: int) -> float:
-    """Materialize the day from the archive into a new warehouse; seconds, Dagster's own included."""
-    [module] = [module for module in DATASET_MODULES if module.DATASET.name == name]
-    asset = getattr(module, name)
-    with dg.DagsterInstance.ephemeral() as instance:
-        started = perf_counter()
-        result = dg.materialize(
-            [asset],
-            partition_key=day.isoformat(),
-            instance=instance,
-            resources={
-                "archive": archive,
-                "warehouse": WarehouseResource(database=str(warehouse)),
-                "liveperson_data_access": LivePersonDataAccessResource(),
-            },
-            run_config={
-                "ops": {asset.op.name: {"config": {"source": "archive"}}},
-                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-            },
-        )
-        spent = perf_counter() - started
-        [materialization] = result.asset_materializations_for_node(asset.op.name)
-    loaded = materialization.metadata["dagster/partition_row_count"].value
-    if loaded != rows:
-        raise SystemExit(f"{name}: {loaded} rows were loaded, {rows} generated: the comparison is void")
-    return spent
+def tenfold(scale: float, _: int) -> Results:
+    """The same day ten times the size: time and memory, each in a process of its own."""
+    found: Results = {}
+    for table in ("liveperson.engagement", "liveperson.web_session", "nice_cxone.qm_workflows"):
+        found[table] = {}
+        for times in (1, 10):
+            with _day(table, SCALES[table] * scale * times) as day:
+                run = day.run("archive")
+                found[table][str(times)] = {
+                    "raw_megabytes": round(day.raw_bytes / 1e6, 1),
+                    **{name: run[name] for name in ("rows", "seconds", "peak_megabytes")},
+                    "peak_megabytes_with_download": day.first["peak_megabytes"],
+                }
+        print(table, json.dumps(found[table]), flush=True)
+    return found
 
 
-def bare_duckdb(name: str, files: Sequence[str], database: Path) -> float:
-    """Read the same files into a table of a new file with DuckDB alone, the wire types spelled out; seconds."""
-    [module] = [module for module in DATASET_MODULES if module.DATASET.name == name]
-    fields = module.FORMAT.documented.arrow_type(normalized=False)
-    columns = ", ".join(f"{quoted(field.name)}: {literal(_duckdb_type(field.type))}" for field in fields)
-    started = perf_counter()
-    connection = duckdb.connect(str(database))
-    try:
-        connection.execute(
-            f"create table day as select * from read_json([{', '.join(map(literal, files))}], "
-            f"format = 'newline_delimited', columns = {{{columns}}})"
-        )
-    finally:
-        connection.close()
-    return perf_counter() - started
+def slope(scale: float, repetitions: int) -> Results:
+    """Rows of agent activity over three decades, from the archive."""
+    found: Results = {}
+    for name, volume in _SLOPE.items():
+        with _day("liveperson.agent_activity", volume * scale) as day:
+            words = day.table, str(day.day), str(day.folder / "archive"), "--repetitions", str(min(2, repetitions))
+            pairs = measured("benchmarks.pairs", *words, "--sides", "asset", "duckdb", settings=_settings(day))
+            run = day.run("archive")
+            found[name] = {
+                "raw_megabytes": round(day.raw_bytes / 1e6, 1),
+                "rows": pairs["rows"],
+                "asset_seconds": round(median(pairs["seconds"]["asset"]), 2),
+                "duckdb_seconds": round(median(pairs["seconds"]["duckdb"]), 2),
+                "peak_megabytes": run["peak_megabytes"],
+            }
+        print(name, json.dumps(found[name]), flush=True)
+    return found
 
 
-_NAMES = {
-    pa.string(): "VARCHAR",
-    pa.int32(): "INTEGER",
-    pa.int64(): "BIGINT",
-    pa.float64(): "DOUBLE",
-    pa.bool_(): "BOOLEAN",
-    pa.null(): "JSON",  # parts that the vendor documents nowhere
+PARTS: dict[str, Callable[[float, int], Results]] = {
+    "days": days,
+    "peers": peers,
+    "tenfold": tenfold,
+    "month": month,
+    "slope": slope,
 }
 
 
-def _duckdb_type(kind: pa.DataType) -> str:
-    if pa.types.is_list(kind):
-        return f"{_duckdb_type(kind.value_type)}[]"
-    if pa.types.is_struct(kind):
-        return f"STRUCT({', '.join(f'{quoted(field.name)} {_duckdb_type(field.type)}' for field in kind)})"
-    return _NAMES[kind]
+@contextmanager
+def _day(table: str, scale: float) -> Generator[Day]:
+    """A day from the sandbox's APIs, removed with all that was made of it."""
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as folder, generated(table, scale, Path(folder)) as day:
+        yield day
+
+
+@contextmanager
+def _uniform_day(table: str, scale: float) -> Generator[Day]:
+    """A day whose files are all alike."""
+    if table not in OF_FILES:
+        with _day(table, scale) as day:
+            yield day
+        return
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+        yield written(table, scale, Path(folder))
+
+
+def _settings(day: Day) -> dict[str, str]:
+    return settings_of(day.url, day.folder / "settings", day.folder / "archive", day.day)
+
+
+def _peer(day: Day, peer: str, form: str) -> Results:
+    vendor, dataset = day.table.split(".")
+    database = day.folder / f"{peer}-{form}.duckdb"
+    files = day.folder / "archive" / vendor / dataset / str(day.day)
+    words = dataset, str(files), str(database), "--form", form
+    return measured(f"benchmarks.peers.{_PROGRAMS[peer]}", *words, python=python_of(peer))
 
 
 if __name__ == "__main__":

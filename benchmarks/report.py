@@ -1,0 +1,134 @@
+"""`docs/benchmarks.md`, from what was measured."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+DOCUMENT = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+_START, _END = "<!-- figures -->", "<!-- end of figures -->"
+
+Found = Mapping[str, Any]
+
+
+def write_report(results: Found) -> None:
+    """Put the figures between their marks; the text around them is written by hand."""
+    text = DOCUMENT.read_text()
+    before, after = text.partition(_START)[0], text.partition(_END)[2]
+    parts = [_WRITERS[part](results[part]) for part in _WRITERS if part in results]
+    DOCUMENT.write_text(
+        f"{before}{_START}\n\n{_about(results['about'])}\n\n" + "\n\n".join(parts) + f"\n\n{_END}{after}"
+    )
+
+
+def _about(about: Found) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
+    return f"{about['machine']}; {versions}; {about['measured'][:10]}."
+
+
+def _days(found: Found) -> str:
+    rows = [
+        (
+            name,
+            f"{day['raw_megabytes']:,.0f}",
+            f"{day['rows']:,}",
+            _seconds(day["seconds"]["asset"]),
+            _seconds(day["seconds"]["duckdb"]),
+            f"**{day['ratio'][1]}** ({day['ratio'][0]} to {day['ratio'][2]})",
+            _seconds(day["seconds"].get("vendor")),
+            f"{day['again_ratio']}" if "again_ratio" in day else "",
+            f"{day['peak_megabytes']}",
+        )
+        for name, day in found.items()
+    ]
+    heads = ("table", "text, MB", "rows", "asset, s", "DuckDB, s", "ratio", "from the vendor, s", "again ÷ first", "MB")
+    return f"### A day of each table\n\n{_table(heads, rows)}"
+
+
+def _peers(found: Found) -> str:
+    rows = [
+        (
+            table,
+            name,
+            said.get("version", ""),
+            _seconds(said["seconds"]),
+            f"{said['ratio']}",
+            f"{said['peak_megabytes']:.0f}",
+        )
+        for table, each in found.items()
+        for name, said in each.items()
+        if name != "asset"
+    ]
+    asset = ", ".join(f"{table} {_seconds(each['asset']['seconds'])} s" for table, each in found.items())
+    heads = ("table", "loader and form", "version", "s", "÷ asset", "MB")
+    return f"### What others use\n\nThe asset itself: {asset}.\n\n{_table(heads, rows)}"
+
+
+def _tenfold(found: Found) -> str:
+    rows = [
+        (
+            table,
+            f"{times['1']['raw_megabytes']:,.0f} and {times['10']['raw_megabytes']:,.0f}",
+            f"{_seconds(times['1']['seconds'])} and {_seconds(times['10']['seconds'])}",
+            f"{times['1']['peak_megabytes']} and {times['10']['peak_megabytes']}",
+            f"{times['10']['peak_megabytes'] / times['1']['peak_megabytes']:.2f}",
+            f"{times['10']['peak_megabytes_with_download']}",
+        )
+        for table, times in found.items()
+    ]
+    heads = ("table", "text, MB", "s", "memory, MB", "ratio", "with download, MB")
+    return f"### The day ten times the size\n\n{_table(heads, rows)}"
+
+
+def _month(found: Found) -> str:
+    rows = [
+        (
+            table,
+            f"{run['rows']:,.0f}",
+            f"{run['calls']:,.0f}",
+            _seconds(run["process_seconds"]),
+            _seconds(run["seconds"]),
+            f"{run['dagster_share']:.0%}",
+        )
+        for table, run in found.items()
+    ]
+    whole = sum(run["seconds"] for run in found.values())
+    share = sum(run["dagster_share"] * run["seconds"] for run in found.values()) / whole
+    heads = ("table", "rows", "calls", "process, s", "run, s", "Dagster's share")
+    said = f"{len(found)} tables, {len(found)} runs, {whole:.0f} s of runs, of which Dagster's {share:.0%}."
+    return f"### Thirty days of each table\n\n{said}\n\n{_table(heads, rows)}"
+
+
+def _slope(found: Found) -> str:
+    rows = [
+        (
+            f"{each['rows']:,}",
+            f"{each['raw_megabytes']:,.0f}",
+            _seconds(each["asset_seconds"]),
+            _seconds(each["duckdb_seconds"]),
+            f"{each['asset_seconds'] / each['duckdb_seconds']:.2f}",
+            f"{each['peak_megabytes']}",
+        )
+        for each in found.values()
+    ]
+    steps = list(found.values())
+    slopes = [
+        math.log(b["asset_seconds"] / a["asset_seconds"]) / math.log(b["rows"] / a["rows"])
+        for a, b in pairwise(steps)
+    ]
+    heads = ("rows", "text, MB", "asset, s", "DuckDB, s", "ratio", "MB")
+    said = f"Slope of the logarithms, step by step: {', '.join(f'{slope:.2f}' for slope in slopes)}."
+    return f"### Rows of agent activity\n\n{said}\n\n{_table(heads, rows)}"
+
+
+_WRITERS = {"days": _days, "peers": _peers, "tenfold": _tenfold, "month": _month, "slope": _slope}
+
+
+def _seconds(value: float | None) -> str:
+    return "" if value is None else f"{value:,.2f}" if value < 10 else f"{value:,.0f}"
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [heads, ["---", *("---:" for _ in heads[1:])], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
