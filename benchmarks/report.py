@@ -82,6 +82,7 @@ def _tenfold(found: Found) -> str:
 
 
 def _month(found: Found) -> str:
+    tables, daemon = found["tables"], found["daemon"]
     rows = [
         (
             table,
@@ -91,12 +92,16 @@ def _month(found: Found) -> str:
             _seconds(run["seconds"]),
             f"{run['dagster_share']:.0%}",
         )
-        for table, run in found.items()
+        for table, run in tables.items()
     ]
-    whole = sum(run["seconds"] for run in found.values())
-    share = sum(run["dagster_share"] * run["seconds"] for run in found.values()) / whole
+    whole = sum(run["seconds"] for run in tables.values())
+    share = sum(run["dagster_share"] * run["seconds"] for run in tables.values()) / whole
     heads = ("table", "rows", "calls", "process, s", "run, s", "Dagster's share")
-    said = f"{len(found)} tables, {len(found)} runs, {whole:.0f} s of runs, of which Dagster's {share:.0%}."
+    said = (
+        f"From the command line: {len(tables)} tables, {len(tables)} runs one after the other, {whole:.0f} s, of which "
+        f"Dagster's {share:.0%}. One backfill of the daemon's: {daemon['runs']} runs, {daemon['seconds']} s until all "
+        f"is done, {daemon['seconds_of_runs']} s of runs that overlap."
+    )
     return f"### Thirty days of each table\n\n{said}\n\n{_table(heads, rows)}"
 
 
@@ -114,8 +119,7 @@ def _slope(found: Found) -> str:
     ]
     steps = list(found.values())
     slopes = [
-        math.log(b["asset_seconds"] / a["asset_seconds"]) / math.log(b["rows"] / a["rows"])
-        for a, b in pairwise(steps)
+        math.log(b["asset_seconds"] / a["asset_seconds"]) / math.log(b["rows"] / a["rows"]) for a, b in pairwise(steps)
     ]
     heads = ("rows", "text, MB", "asset, s", "DuckDB, s", "ratio", "MB")
     said = f"Slope of the logarithms, step by step: {', '.join(f'{slope:.2f}' for slope in slopes)}."

@@ -116,14 +116,14 @@ def gunzip(data: bytes) -> bytes:
     return b"".join(text_of([data]))
 
 
-def by_documents(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """A text of JSON documents in parts of some megabytes that end between two of them, where a line does."""
+def by_documents(pieces: Iterable[bytes], part_bytes: int = _PART_BYTES) -> Iterator[bytes]:
+    """A text of JSON documents in parts of at least a size that end between two of them, where a line does."""
     held = list[bytes]()
     size = 0
     for piece in pieces:
         held.append(piece)
         size += len(piece)
-        if size < _PART_BYTES:
+        if size < part_bytes:
             continue
         text = b"".join(held)
         end = text.rfind(BETWEEN_DOCUMENTS)

@@ -22,6 +22,7 @@ from contact_analytics.lib.text_table import Texts
 _BOM = b"\xef\xbb\xbf"
 _ENDS = b"\r\n"
 _BLOCK_BYTES = 8 << 20
+_LONGEST_HEADER = 1 << 20
 # A comment may be longer than the 128 KiB that Python takes for a field unless told otherwise.
 _LONGEST_FIELD = 1 << 30
 
@@ -81,17 +82,19 @@ def records(lines: Iterable[bytes]) -> Iterator[Record]:
             yield Record(raw, fields)
 
 
-def by_records(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """A file in parts of some megabytes that end with a record, the header before each; all of it if it is a small one.
+def by_records(pieces: Iterable[bytes], part_bytes: int = _BLOCK_BYTES) -> Iterator[bytes]:
+    """A file in parts of at least a size that end with a record, the header before each.
 
     Where a quote stands in a field that is not quoted, what follows is one part: there, records cannot be told quickly.
     """
     pieces, held, header = iter(pieces), b"", b""
     for piece in pieces:
         held += piece
-        if len(held) < _BLOCK_BYTES:
+        if len(held) < part_bytes:
             continue
         header = header or _header(held)
+        if not header and len(held) < _LONGEST_HEADER:
+            continue
         end = _end_of_records(held, len(header)) if header else 0
         if not end:
             held = b"".join([held, *pieces])
@@ -103,11 +106,12 @@ def by_records(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _header(text: bytes) -> bytes:
-    """The header's bytes with the line end; none if there is none."""
+    """The header's bytes with the line end; none where it has not come yet."""
     try:
-        return next((record.raw for record in records(BytesIO(text))), b"")
+        header = next((record.raw for record in records(BytesIO(text))), b"")
     except CutShort:
         return b""
+    return header if header.endswith(b"\n") else b""
 
 
 def _end_of_records(text: bytes, start: int) -> int:

@@ -19,7 +19,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from contact_analytics.lib.archive import MANIFEST, ArchivedDay, ArchiveResource, ListedFile, stored_name
-from contact_analytics.lib.bodies import Body, CutShort, gunzip
+from contact_analytics.lib.bodies import Body, CutShort, gunzip, text_of
 from contact_analytics.lib.errors import ConfigurationError, FileUnreadable
 
 DAY = date(2024, 6, 18)
@@ -166,6 +166,17 @@ def test_a_whole_body_is_whole_however_it_arrives(day: ArchivedDay, case: str, s
     stored = day.store(listed(), chunks(WHOLE[case], size), length=len(WHOLE[case]))
     assert contents(day)[listed().name] == WHOLE[case]
     assert day.read(stored) == gunzip(WHOLE[case])
+
+
+@given(
+    st.lists(st.binary(max_size=200).map(lambda text: text * 300), min_size=1, max_size=3),
+    st.sampled_from([0, 1, 6]),
+    st.integers(1, 5000),
+)
+def test_the_text_of_gzip_is_what_was_compressed(texts: list[bytes], level: int, size: int) -> None:
+    """Of all members, piece by piece, however the bytes come."""
+    packed = b"".join(gzip.compress(text, level) for text in texts)
+    assert b"".join(text_of(chunks(packed, size))) == b"".join(texts)
 
 
 @given(

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import dataframely as dy
 import polars as pl
 import pyarrow as pa
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from contact_analytics.lib.arrow_json import read_strictly
 from contact_analytics.lib.formats import Decoded
 from contact_analytics.lib.record_list import RecordList
+from contact_analytics.lib.schema import field
 from contact_analytics_tests.lib.spellings import spelled, stored, values
 from contact_analytics_tests.lib.test_plain_json import TICKET, Ticket
 
@@ -55,6 +57,28 @@ def test_the_same_facts_are_the_same_rows_however_they_are_written(
             assert found.rejected == []
             assert found.frame.to_dicts() == expected
             assert dict(found.unknown) == {}
+
+
+class Noted(dy.Schema):
+    """One row a note, with a part that nobody documents."""
+
+    id = field(dy.String, "Note", key=True)
+    text = field(dy.String, "What it says")
+    odd = field(dy.String, "Undocumented", avro="JSON")
+
+
+NOTES = RecordList(Noted, "notes")
+
+
+@pytest.mark.parametrize("odd", [None, 1, "text", '"odd": 1', ["odd", {"odd": [None, "é"]}], {"a": {"odd": '\\"'}}, ""])
+@pytest.mark.parametrize("indent", [None, 1])
+def test_a_part_without_fields_is_kept_as_its_json(odd: Any, indent: int | None) -> None:
+    """Whatever it holds, and whatever other texts say; it is not read record by record for that."""
+    note = {"id": "1", "text": '{"odd": [1]} and \\"odd\\": {', "odd": odd}
+    found = NOTES.decode(json.dumps({"notes": [note, {"id": "2"}]}, indent=indent, ensure_ascii=False).encode())
+    [first, second] = found.frame.to_dicts()
+    assert (first["text"], second["odd"], found.rejected) == (note["text"], None, [])
+    assert first["odd"] is None if odd is None else json.loads(first["odd"]) == odd
 
 
 @given(st.lists(tickets.map(lambda row: {**row, "odd": None, "steps": None}), max_size=3))

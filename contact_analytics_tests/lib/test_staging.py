@@ -223,6 +223,32 @@ def test_a_row_of_another_day_is_set_aside_where_files_are_of_the_day() -> None:
     assert [json.loads(each.raw)["id"] for each in staging.quarantine] == ["there", "before"]
 
 
+@pytest.mark.usefixtures("chunks")
+def test_what_is_staged_can_be_gone_through_again() -> None:
+    """A load that had too little memory begins anew: the same rows, and nothing is set aside twice."""
+    lost = {"id": None, "name": "nobody"}
+    with closing(Staging(VISITS, NOON.date())) as staging:
+        staging.add("1.gz", decoded({"id": "a", "name": "x"}, lost))
+        staging.add("2.gz", decoded({"id": "a", "name": "y"}, {"id": "b"}))
+        first = [row for frame in staging.frames() for row in frame.to_dicts()]
+        told = staging.rows, staging.quarantine, staging.first_event
+        assert [row for frame in staging.frames() for row in frame.to_dicts()] == first
+        assert (staging.rows, staging.quarantine, staging.first_event) == told
+
+
+@pytest.mark.usefixtures("chunks")
+def test_the_last_change_within_a_file_stands_wherever_its_row_is() -> None:
+    """Files come in order, their rows do not where a column tells when each was changed; a file may come in parts."""
+    dataset = replace(LATEST, changed_at="placed_at")
+    before, after = NOON - timedelta(hours=1), NOON + timedelta(hours=1)
+    with closing(Staging(dataset, NOON.date())) as staging:
+        staging.add("1.csv", decoded({"id": "a", "placed_at": after, "name": "first file"}))
+        staging.add("2.csv", decoded({"id": "a", "placed_at": NOON, "name": "newest"}, {"id": "b", "placed_at": NOON}))
+        staging.add("2.csv", decoded({"id": "a", "placed_at": before, "name": "older"}))
+        rows = {row["id"]: row["name"] for frame in staging.frames() for row in frame.to_dicts()}
+    assert rows == {"a": "newest", "b": None}
+
+
 def test_a_table_without_times_has_no_events() -> None:
     """Its rows are loaded as any others."""
     staging, found = staged(decoded({"id": "a"}), dataset=replace(VISITS, event_time=""))

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
+from contact_analytics.lib import warehouse
 from contact_analytics.lib.archive import ArchiveResource
 from contact_analytics.lib.asset_options import daily_table
 from contact_analytics.lib.checks import CHECKS, HOURLY_CHECKS
@@ -224,3 +225,16 @@ def test_a_conflict_with_the_stored_table_stops_the_run_before_any_request(place
     assert "liveperson.survey.view_time as VARCHAR, the schema says TIMESTAMP WITH TIME ZONE" in run.problem
     assert not run.requests
     assert place.rows("survey") == before
+
+
+def test_a_day_that_needs_more_memory_than_a_load_is_given_is_loaded_with_all(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DuckDB says so before anything is changed; the log says it, too, and the day is whole."""
+    monkeypatch.setattr(warehouse, "_LOAD_MEGABYTES", 2)
+    monkeypatch.setattr(warehouse, "_FIELD_MEGABYTES", 0)
+    run = place.materialize("engagement", DAY)
+    assert run.ok, run.problem
+    place.assert_true("engagement", DAY)
+    said = [entry.user_message for entry in place.instance.all_logs(run.result.run_id)]
+    assert any("loaded once more with all of the memory" in text for text in said)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from contact_analytics.lib.bodies import by_documents
 from contact_analytics.lib.formats import Decoded
 from contact_analytics.lib.schema import facts
 from contact_analytics.liveperson import agent_activity, engagement, survey, web_session
@@ -660,3 +661,23 @@ def test_an_empty_session_is_no_row_and_no_fault(dataset: str) -> None:
     assert rows_of(decoded) == [sample_row(dataset, 2)]
     assert decoded.frame["_record"].to_list() == [2]
     assert not decoded.rejected
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+@pytest.mark.parametrize("size", [1, 700, 10_000_000])
+def test_a_file_in_parts_is_the_file(dataset: str, size: int) -> None:
+    """Rows, what was refused and what is unknown, each by its number in the file."""
+    file_format = DATASETS[dataset][0]
+    lines = [sample_line(dataset, number, number + 50, production=number % 2 == 1) for number in range(12)]
+    odd = json.dumps({**sample_document(dataset, 5), "mood": 1}).encode()
+    text = b"\n".join([*lines[:6], b'{"broken": ', odd, b"", *lines[6:], b"null"])
+    decoded, records = list[Decoded](), 0
+    for part in by_documents([text[:500], text[500:]], size):
+        decoded.append(file_format.decode(part).after(records))
+        records += decoded[-1].records
+    whole = file_format.decode(text)
+    assert pl.concat([part.frame for part in decoded]).equals(whole.frame)
+    assert [each for part in decoded for each in part.rejected] == whole.rejected
+    assert sum((part.unknown for part in decoded), Counter[str]()) == whole.unknown
+    assert records == whole.records
+    assert len(decoded) > 1 or size > len(text)

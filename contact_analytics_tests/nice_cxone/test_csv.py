@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from contact_analytics.lib.bodies import CutShort
-from contact_analytics.lib.csv_text import Record, read_csv, records
+from contact_analytics.lib.csv_text import Record, by_records, read_csv, records
 
 # What CSV's grammar is about, in bytes: quotes, line ends, letters of one and several bytes, and no letters at all.
 PIECES = [
@@ -115,3 +115,43 @@ def test_a_header_that_cannot_be_read_is_an_error() -> None:
     with pytest.raises(CutShort, match="it is no CSV"):
         list(records(BytesIO(b"a,b\r1,2\r3,4\r")))
     assert read_csv(b"a,b\r1,2\r3,4\r").rejected
+
+
+def held(*parts: bytes) -> tuple[list[tuple[int, tuple[str, ...]]], list[tuple[int, str, bytes]]]:
+    """The records of a file's parts by their numbers in the file, and those that were refused."""
+    rows, refused, before = list[tuple[int, tuple[str, ...]]](), list[tuple[int, str, bytes]](), 0
+    for part in parts:
+        read = read_csv(part)
+        rows += [(before + number, row) for number, row in zip(read.numbers, read.frame.iter_rows(), strict=True)]
+        refused += [(before + each.record, each.reason, each.raw) for each in read.rejected]
+        before += len(read.numbers) + len(read.rejected)
+    return rows, refused
+
+
+CELLS = st.sampled_from(["a", "", "x,y", 'q"r', '""', "l\nm", '"', "\r\n", "é", '5" pipe', ' "a"'])
+
+
+@given(
+    st.integers(1, 3).flatmap(lambda width: st.lists(st.lists(CELLS, min_size=width, max_size=width), min_size=1)),
+    st.sampled_from(["\r\n", "\n"]),
+    st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]),
+    st.sampled_from([b"", b"\xef\xbb\xbf"]),
+    st.integers(1, 40),
+    st.integers(1, 60),
+)
+def test_a_file_in_parts_holds_what_it_holds_whole(
+    table: list[list[str]], end: str, quoting: int, bom: bytes, piece: int, part: int
+) -> None:
+    """Each record once, by its number, wherever the file is cut: not within quotes, and not behind a doubled one."""
+    out = io.StringIO(newline="")
+    csv.writer(out, lineterminator=end, quoting=quoting).writerows(table)
+    body = bom + out.getvalue().encode()
+    pieces = [body[start : start + piece] for start in range(0, len(body), piece)]
+    assert held(*by_records(pieces, part)) == held(body)
+
+
+@pytest.mark.parametrize("odd", [b'1,5" pipe\n', b'1," and no end\n', b'1,"a"b"\n', b"1\n", b"1,2,3\n", b"1,\xff\n"])
+def test_what_follows_on_an_odd_record_is_read_as_ever(odd: bytes) -> None:
+    """A quote out of its place ends the counting of quotes: what follows is one part."""
+    body = b"a,b\n" + b'1,"x\ny"\n' * 30 + odd + b'2,"z"\n' * 30
+    assert held(*by_records([body[:100], body[100:]], 50)) == held(body)
