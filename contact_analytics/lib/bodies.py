@@ -118,18 +118,18 @@ def gunzip(data: bytes) -> bytes:
 
 def by_documents(pieces: Iterable[bytes], part_bytes: int = _PART_BYTES) -> Iterator[bytes]:
     """A text of JSON documents in parts of at least a size that end between two of them, where a line does."""
-    held = list[bytes]()
-    size = 0
+    held, size, wanted = list[bytes](), 0, part_bytes
     for piece in pieces:
         held.append(piece)
         size += len(piece)
-        if size < part_bytes:
+        if size < wanted:
             continue
         text = b"".join(held)
-        end = text.rfind(BETWEEN_DOCUMENTS)
-        if end >= 0:
-            yield text[: end + 2]
-            text = text[end + 2 :]
-        held, size = [text], 0 if end < 0 else len(text)
+        end = text.rfind(BETWEEN_DOCUMENTS) + len(BETWEEN_DOCUMENTS) - 1
+        if end > 0:
+            yield text[:end]
+        held = [text[max(end, 0) :]]
+        # Where there is no place to cut, to look again at each piece would take long.
+        size, wanted = len(held[0]), part_bytes if end > 0 else 2 * size
     if any(held):
         yield b"".join(held)

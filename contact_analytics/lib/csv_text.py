@@ -9,6 +9,7 @@ import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -22,7 +23,6 @@ from contact_analytics.lib.text_table import Texts
 _BOM = b"\xef\xbb\xbf"
 _ENDS = b"\r\n"
 _BLOCK_BYTES = 8 << 20
-_LONGEST_HEADER = 1 << 20
 # A comment may be longer than the 128 KiB that Python takes for a field unless told otherwise.
 _LONGEST_FIELD = 1 << 30
 
@@ -87,48 +87,63 @@ def by_records(pieces: Iterable[bytes], part_bytes: int = _BLOCK_BYTES) -> Itera
 
     Where a quote stands in a field that is not quoted, what follows is one part: there, records cannot be told quickly.
     """
-    pieces, held, header = iter(pieces), b"", b""
+    pieces, held, header, wanted = iter(pieces), b"", b"", part_bytes
     for piece in pieces:
         held += piece
-        if len(held) < part_bytes:
+        if len(held) < wanted:
             continue
-        header = header or _header(held)
-        if not header and len(held) < _LONGEST_HEADER:
-            continue
+        if not header:
+            held = held.removeprefix(_BOM).lstrip(_ENDS)
+            header = _header(held)
         end = _end_of_records(held, len(header)) if header else 0
         if not end:
             held = b"".join([held, *pieces])
         elif end > len(header):
             yield held[:end]
-            held = header + held[end:]
+            held, wanted = header + held[end:], part_bytes
+        else:  # To look again at each piece would take long.
+            wanted = 2 * len(held)
     if held:
         yield held
 
 
 def _header(text: bytes) -> bytes:
-    """The header's bytes with the line end; none where it has not come yet."""
+    """The header's bytes with the line end; none if there is none."""
     try:
-        header = next((record.raw for record in records(BytesIO(text))), b"")
+        return next((record.raw for record in records(BytesIO(text))), b"")
     except CutShort:
         return b""
-    return header if header.endswith(b"\n") else b""
 
 
 def _end_of_records(text: bytes, start: int) -> int:
     """Where the last record that is whole ends; 0 if that cannot be told by counting quotes."""
-    data = np.frombuffer(text, np.uint8)
-    quotes = np.flatnonzero(data[start:] == ord('"')) + start
-    opening = quotes[::2]
-    # The first of a pair begins a field, or goes on with one in which a quote is doubled.
-    is_doubled = np.isin(opening - 1, quotes[1::2])
-    if not np.all(is_doubled | np.isin(data[opening - 1], [ord(","), *_ENDS])):
+    quotes = _quotes(text, start)
+    if quotes is None:
         return 0
+    opening = quotes[::2]
     for place in range(len(quotes) // 2, -1, -1):
         first = int(quotes[2 * place - 1]) if place else start
         last = int(opening[place]) if place < len(opening) else len(text)
         if (end := text.rfind(b"\n", first, last)) >= 0:
             return end + 1
     return start
+
+
+def _quotes(text: bytes, start: int) -> "np.ndarray[Any, Any] | None":
+    """Where the quotes are from a place on, in pairs; None if one is where no field begins or ends."""
+    data = np.frombuffer(text, np.uint8)
+    quotes = np.flatnonzero(data[start:] == ord('"')) + start
+    opening = quotes[::2]
+    # The first of a pair begins a field, or goes on with one in which a quote is doubled.
+    is_doubled = np.isin(opening - 1, quotes[1::2])
+    is_first = np.isin(data[opening - 1], [ord(","), *_ENDS])
+    return quotes if np.all(is_doubled | is_first) else None
+
+
+def _is_regular(text: bytes, start: int) -> bool:
+    """Whether Arrow reads as `records` does: it closes quotes at a file's end, and ends a record at a lone return."""
+    quotes = _quotes(text, start)
+    return quotes is not None and len(quotes) % 2 == 0 and text.count(b"\r") == text.count(b"\r\n")
 
 
 def read_csv(text: bytes) -> Texts:
@@ -140,11 +155,10 @@ def read_csv(text: bytes) -> Texts:
         return Texts([], pl.DataFrame(), [], [Rejected(1, f"record: {error}", text)])
     if header is None:
         return Texts([], pl.DataFrame(), [], [])
-    body = text.removeprefix(_BOM).lstrip(_ENDS)[len(header.raw) :]
+    plain = text.removeprefix(_BOM).lstrip(_ENDS)
     try:
-        # Arrow closes quotes at the end of a file by itself.
-        if body.count(b'"') % 2 == 0:
-            frame = _columns(body, len(header.fields))
+        if _is_regular(plain, len(header.raw)):
+            frame = _columns(plain[len(header.raw) :], len(header.fields))
             return Texts(header.names, frame, range(1, frame.height + 1), [])
     except pa.ArrowInvalid:
         pass

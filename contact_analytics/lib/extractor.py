@@ -131,7 +131,8 @@ class Extractor:
                 return self._replace(day, delivery, staging, digest, sparing=True)
             except (duckdb.OutOfMemoryException, duckdb.TransactionException, duckdb.FatalException) as error:
                 # What a commit has no room for is told as a failure of the transaction, or of the database.
-                self.context.log.warning(f"{progress}: loaded once more with all of the memory, as {error}")
+                said = str(error).partition("\n")[0]
+                self.context.log.warning(f"{progress}: not stored with little memory, so once more with all: {said}")
                 return self._replace(day, delivery, staging, digest, sparing=False)
 
     def hold_back(self, day: date, delivery: Delivery) -> None:
@@ -154,7 +155,11 @@ class Extractor:
         with ThreadPoolExecutor(_DECODES, "decode") as executor:
             decoded = ahead(executor, lambda part: self._decoded(part[-1]), parts, _DECODES)
             for (number, file, _), result in decoded:
-                part = result.result().after(records[number])
+                try:
+                    part = result.result().after(records[number])
+                except ContactAnalyticsError:
+                    archived.read(file)  # That a file is not the one that was stored is the better reason.
+                    raise
                 records[number] += part.records
                 staging.add(file.name, part)
                 if monotonic() - said > _PROGRESS_SECONDS:
@@ -178,7 +183,7 @@ class Extractor:
             with replacing(connection, self.dataset, day, run_id, sparing=sparing) as replacement:
                 for frame in staging.frames():
                     replacement.insert(frame)
-                delivery.seconds["load"] = monotonic() - started
+                delivery.seconds["load"] = delivery.seconds.get("load", 0.0) + monotonic() - started
                 extraction = self._extraction(delivery, staging, digest, replacement.loaded_at)
                 replacement.finish(extraction, staging.quarantine, force=self.config.force)
             return self._materialization(connection, day, delivery, extraction.state, digest)

@@ -86,21 +86,21 @@ class RecordList(Format):
 
     def _with_texts(self, text: bytes) -> bytes:
         """A document with the parts that have no declared fields as texts. Raises `pyarrow.ArrowInvalid` for others."""
-        for mark in self._marks:
-            parts, end = list[bytes](), 0
-            # A character a byte, so that places are the same in both.
-            source = text.decode("latin-1") if mark in text else ""
-            try:
-                for start in _places(text, mark):
-                    _, stop = value_at(source, start)
-                    value, _ = value_at(text[start:stop].decode(), 0)
-                    if value is not None:
-                        parts += [text[end:start], json.dumps(json_text(value, "")).encode()]
-                        end = stop
-            except (ValueError, Fault, RecursionError) as error:
-                raise pa.ArrowInvalid(str(error)) from error
-            text = b"".join([*parts, text[end:]]) if parts else text
-        return text
+        places = sorted(place for mark in self._marks for place in _places(text, mark))
+        # A character a byte, so that places are the same in both.
+        source, parts, end = text.decode("latin-1") if places else "", list[bytes](), 0
+        try:
+            for start in places:
+                if start < end:  # It is within another such part, which is text now.
+                    continue
+                _, stop = value_at(source, start)
+                value, _ = value_at(text[start:stop].decode(), 0)
+                if value is not None:
+                    parts += [text[end:start], json.dumps(json_text(value, "")).encode()]
+                    end = stop
+        except (ValueError, Fault, RecursionError) as error:
+            raise pa.ArrowInvalid(str(error)) from error
+        return b"".join([*parts, text[end:]]) if parts else text
 
     def _enveloped(self, text: bytes) -> tuple[dict[int, Any], list[Rejected], Counter[str]]:
         """The records of a text's documents by number, documents that were refused, and fields nobody knows."""

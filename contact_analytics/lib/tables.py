@@ -46,7 +46,8 @@ def replace_view(connection: DuckDBPyConnection, view: str, query: str) -> None:
 def insert(connection: DuckDBPyConnection, sql_name: str, frame: pl.DataFrame, **constants: object) -> None:
     """Append a frame's rows by the names of its columns; `constants` are columns of one value."""
     columns = "".join(f", ${name} as {quoted(name)}" for name in constants)
-    # By its name here, as no table is called: what is registered within a transaction stays in memory until its end.
+    # DuckDB finds it by the name of this variable, as no table is called. What is registered instead stays in memory
+    # until the transaction ends.
     frame_to_insert = frame
     connection.execute(f"insert into {sql_name} by name select *{columns} from frame_to_insert", constants)
     del frame_to_insert

@@ -6,8 +6,9 @@ once. Runs take turns by a lock file; a program of someone else's that holds the
 
 import os
 import re
+import shutil
 from collections.abc import Generator, Sequence
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -94,12 +95,15 @@ class WarehouseResource(DuckDBResource):
             return duckdb.connect(self.database, config=self.connection_config)
 
         try:
-            return connected()
+            connection = connected()
         except duckdb.Error as error:
             if _is_locked(error):
                 holder = re.search(r"held in (.+?)\.? (?:See also|However|$)", str(error))
                 raise _busy(path, self.wait_seconds, holder[1] if holder else "another program") from error
             raise _unusable(path, str(error).partition("\n")[0]) from error
+        # What a load that was killed has left of what did not fit into memory: nobody else has the file now.
+        shutil.rmtree(f"{path}.tmp", ignore_errors=True)
+        return connection
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """After a run's last step, and however that ended: publish what it has loaded."""
@@ -203,12 +207,19 @@ def replacing(
 @contextmanager
 def _sparing(connection: DuckDBPyConnection, dataset: Dataset) -> Generator[None]:
     """Little memory for a load: what does not fit waits on disk, and a second thread would only double it."""
-    megabytes = _LOAD_MEGABYTES + _FIELD_MEGABYTES * sum(1 for _ in walk(dataset.schema))
-    connection.execute(f"set memory_limit = '{megabytes} MB'; set threads = 1")
+    size = f"{_LOAD_MEGABYTES + _FIELD_MEGABYTES * sum(1 for _ in walk(dataset.schema))} MB"
+    [(own, threads, is_less)] = connection.execute(
+        "select current_setting('memory_limit') as own, current_setting('threads'), "
+        "parse_formatted_bytes(own) < parse_formatted_bytes(?)",
+        [size],
+    ).fetchall()
+    connection.execute(f"set memory_limit = '{own if is_less else size}'; set threads = 1")
     try:
         yield
     finally:
-        connection.execute("reset memory_limit; reset threads")
+        # A database that is no more says so by itself.
+        with suppress(duckdb.FatalException):
+            connection.execute(f"set memory_limit = '{own}'; set threads = {threads}")
 
 
 @contextmanager

@@ -65,6 +65,7 @@ class Noted(dy.Schema):
     id = field(dy.String, "Note", key=True)
     text = field(dy.String, "What it says")
     odd = field(dy.String, "Undocumented", avro="JSON")
+    other = field(dy.String, "Undocumented as well", avro="JSON")
 
 
 NOTES = RecordList(Noted, "notes")
@@ -74,11 +75,12 @@ NOTES = RecordList(Noted, "notes")
 @pytest.mark.parametrize("indent", [None, 1])
 def test_a_part_without_fields_is_kept_as_its_json(odd: Any, indent: int | None) -> None:
     """Whatever it holds, and whatever other texts say; it is not read record by record for that."""
-    note = {"id": "1", "text": '{"odd": [1]} and \\"odd\\": {', "odd": odd}
+    note = {"id": "1", "text": '{"odd": [1]} and \\"odd\\": {', "odd": odd, "other": {"odd": [odd]}}
     found = NOTES.decode(json.dumps({"notes": [note, {"id": "2"}]}, indent=indent, ensure_ascii=False).encode())
     [first, second] = found.frame.to_dicts()
     assert (first["text"], second["odd"], found.rejected) == (note["text"], None, [])
     assert first["odd"] is None if odd is None else json.loads(first["odd"]) == odd
+    assert json.loads(first["other"]) == {"odd": [odd]}
 
 
 @given(st.lists(tickets.map(lambda row: {**row, "odd": None, "steps": None}), max_size=3))

@@ -388,3 +388,14 @@ def test_the_latest_of_a_key_over_all_days_has_a_view(warehouse: WarehouseResour
     load(warehouse, frame("a", placed_at=early, amount=3), frame("b", amount=4), dataset=versioned, day=NEXT)
     latest = query(warehouse, "select id, amount, partition_date from test.order_latest order by id")
     assert latest == [("a", 1, DAY), ("b", 4, NEXT)]
+
+
+def test_what_a_killed_load_left_on_disk_is_swept(warehouse: WarehouseResource) -> None:
+    """Rows that did not fit into memory are customers' conversations: they do not outlive the next run."""
+    left = Path(f"{warehouse.database}.tmp")
+    with warehouse.get_connection():
+        pass
+    left.mkdir()
+    (left / "duckdb_temp_storage_DEFAULT-0.tmp").write_bytes(b"conversations")
+    with warehouse.get_connection():
+        assert not left.exists()
