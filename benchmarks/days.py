@@ -34,18 +34,12 @@ class Day:
     first: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property
-    def files(self) -> list[Path]:
-        """The archived files that the day is made of."""
-        vendor, name = self.table.split(".")
-        archived = ArchiveResource(root=str(self.folder / "archive")).day(vendor, name, self.day)
-        return [Path((archived.folder / each.name).path) for each in archived.files()]
-
-    @property
     def raw_bytes(self) -> int:
-        """The size of the files' text."""
+        """The size of the text of the files that the day is made of; an export of several days lies beside them."""
         vendor, name = self.table.split(".")
         archived = ArchiveResource(root=str(self.folder / "archive")).day(vendor, name, self.day)
-        return sum(len(piece) for file in archived.files() for piece in archived.text(file))
+        of_day = [file for file in archived.files() if not file.name.endswith(".csv.gz")]
+        return sum(len(piece) for file in of_day for piece in archived.text(file))
 
     def run(self, source: str = "archive", *, into: str = "", days: int = 1, replay: bool = False) -> dict[str, Any]:
         """Materialize it in a process of its own; from the vendor into an archive beside, unless it is the first time.
