@@ -39,7 +39,7 @@ from contact_analytics.lib.tables import evolve, insert, replace_view
 
 _LOG = "4 MB"
 # What a load may hold in memory: so much, and for each column and nested field the blocks that it begins with.
-_LOAD_MEGABYTES, _FIELD_MEGABYTES = 64, 1
+_LOAD_MEGABYTES, _FIELD_MEGABYTES = 128, 1
 # `ducklake:…`, `md:…`, `s3://…`, `:memory:`.
 _NOT_A_FILE = re.compile(r"[A-Za-z0-9+_-]*:")
 
