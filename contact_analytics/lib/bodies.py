@@ -125,11 +125,11 @@ def by_documents(pieces: Iterable[bytes], part_bytes: int = _PART_BYTES) -> Iter
         if size < wanted:
             continue
         text = b"".join(held)
-        end = text.rfind(BETWEEN_DOCUMENTS) + len(BETWEEN_DOCUMENTS) - 1
-        if end > 0:
-            yield text[:end]
-        held = [text[max(end, 0) :]]
+        at = text.rfind(BETWEEN_DOCUMENTS)
+        if at >= 0:
+            yield text[: at + 2]
+            text = text[at + 2 :]
         # Where there is no place to cut, to look again at each piece would take long.
-        size, wanted = len(held[0]), part_bytes if end > 0 else 2 * size
+        held, size, wanted = [text], len(text), part_bytes if at >= 0 else 2 * len(text)
     if any(held):
         yield b"".join(held)
