@@ -46,7 +46,7 @@ def materialize(
     instance: dg.DagsterInstance, key: dg.AssetKey, tags: dict[str, str], source: str
 ) -> dg.ExecuteInProcessResult:
     """Materialize days of a table in one run, as the UI would; quits if that fails."""
-    asset = next(asset for asset in defs.assets or [] if isinstance(asset, dg.AssetsDefinition) and asset.key == key)
+    asset = _asset(key)
     result = defs.resolve_implicit_global_asset_job_def().execute_in_process(
         instance=instance, asset_selection=[key], tags=tags, run_config=_config(asset, {"source": source})
     )
@@ -69,7 +69,6 @@ def replay(
     instance: dg.DagsterInstance, key: dg.AssetKey, tags: dict[str, str], result: dg.ExecuteInProcessResult
 ) -> float:
     """Seconds of a run of an asset that does nothing but give the same results: what Dagster alone takes."""
-    real = next(asset for asset in defs.assets or [] if isinstance(asset, dg.AssetsDefinition) and asset.key == key)
     materializations = [
         dg.AssetMaterialization(key, partition=each.partition, metadata=each.metadata, tags=each.tags)
         for each in result.asset_materializations_for_node(key.to_python_identifier())
@@ -87,7 +86,7 @@ def replay(
 
     @dg.asset(
         key=key,
-        partitions_def=real.partitions_def,
+        partitions_def=_asset(key).partitions_def,
         check_specs=[dg.AssetCheckSpec(each.check_name or "", asset=key) for each in checks],
         backfill_policy=dg.BackfillPolicy.single_run(),
         output_required=False,
@@ -105,6 +104,10 @@ def replay(
 def peak_megabytes() -> int:
     """The highest resident memory of this process."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 // 1_000_000
+
+
+def _asset(key: dg.AssetKey) -> dg.AssetsDefinition:
+    return next(asset for asset in defs.assets or [] if isinstance(asset, dg.AssetsDefinition) and asset.key == key)
 
 
 def _config(asset: dg.AssetsDefinition, config: dict[str, str]) -> dict[str, Any]:

@@ -41,7 +41,7 @@ class Day:
         of_day = [file for file in archived.files() if not file.name.endswith(".csv.gz")]
         return sum(len(piece) for file in of_day for piece in archived.text(file))
 
-    def run(self, source: str = "archive", *, into: str = "", days: int = 1, replay: bool = False) -> dict[str, Any]:
+    def run(self, source: str = "archive", *, into: str = "") -> dict[str, Any]:
         """Materialize it in a process of its own; from the vendor into an archive beside, unless it is the first time.
 
         `into` names a warehouse that is kept; otherwise a new one is made.
@@ -50,9 +50,16 @@ class Day:
         if not into:
             shutil.rmtree(place, ignore_errors=True)
         archive = place / "archive" if source == "vendor" and self.first else self.folder / "archive"
-        settings = settings_of(self.url, place, archive, self.day - timedelta(days=days - 1))
-        words = [self.table, str(self.day - timedelta(days=days - 1)), str(self.day), "--source", source]
-        return measured("benchmarks.asset_run", *words, *(["--replay"] if replay else []), settings=settings)
+        settings = settings_of(self.url, place, archive, self.day)
+        words = self.table, str(self.day), str(self.day), "--source", source
+        return measured("benchmarks.asset_run", *words, settings=settings)
+
+    def pairs(self, repetitions: int, *sides: str) -> dict[str, Any]:
+        """Its times by each of some ways, in turn."""
+        archive = self.folder / "archive"
+        settings = settings_of(self.url, self.folder / "settings", archive, self.day)
+        words = self.table, str(self.day), str(archive), "--repetitions", str(repetitions), "--sides", *sides
+        return measured("benchmarks.pairs", *words, settings=settings)
 
 
 @contextmanager

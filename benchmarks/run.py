@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.days import Day, generated, measured, settings_of, written
+from benchmarks.days import Day, generated, measured, written
 from benchmarks.month import month
 from benchmarks.peers.environments import python_of
 from benchmarks.report import write_report
@@ -80,8 +80,7 @@ def days(scale: float, repetitions: int) -> Results:
     for table, volume in SCALES.items():
         with _day(table, volume * scale) as day:
             sides = ["asset", "duckdb", "vendor", "again"] if table in OF_FILES else ["asset", "duckdb"]
-            words = table, str(day.day), str(day.folder / "archive"), "--repetitions", str(repetitions)
-            pairs = measured("benchmarks.pairs", *words, "--sides", *sides, settings=_settings(day))
+            pairs = day.pairs(repetitions, *sides)
             seconds = pairs.pop("seconds")
             ratios = [a / b for a, b in zip(seconds["asset"], seconds["duckdb"], strict=True)]
             found[table] = {
@@ -102,8 +101,7 @@ def peers(scale: float, repetitions: int) -> Results:
     found: Results = {}
     for table, programs in PEERS.items():
         with _uniform_day(table, SCALES[table] * scale) as day:
-            words = table, str(day.day), str(day.folder / "archive"), "--repetitions", str(min(3, repetitions))
-            asset = measured("benchmarks.pairs", *words, "--sides", "asset", settings=_settings(day))
+            asset = day.pairs(min(3, repetitions), "asset")
             found[table] = {"asset": {"seconds": round(median(asset["seconds"]["asset"]), 2), "rows": asset["rows"]}}
             for peer, forms in programs.items():
                 for form in forms:
@@ -138,8 +136,7 @@ def slope(scale: float, repetitions: int) -> Results:
     found: Results = {}
     for name, volume in _SLOPE.items():
         with _day("liveperson.agent_activity", volume * scale) as day:
-            words = day.table, str(day.day), str(day.folder / "archive"), "--repetitions", str(min(2, repetitions))
-            pairs = measured("benchmarks.pairs", *words, "--sides", "asset", "duckdb", settings=_settings(day))
+            pairs = day.pairs(min(2, repetitions), "asset", "duckdb")
             run = day.run("archive")
             found[name] = {
                 "raw_megabytes": round(day.raw_bytes / 1e6, 1),
@@ -177,10 +174,6 @@ def _uniform_day(table: str, scale: float) -> Generator[Day]:
         return
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
         yield written(table, scale, Path(folder))
-
-
-def _settings(day: Day) -> dict[str, str]:
-    return settings_of(day.url, day.folder / "settings", day.folder / "archive", day.day)
 
 
 def _peer(day: Day, peer: str, form: str) -> Results:

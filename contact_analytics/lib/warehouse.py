@@ -61,7 +61,7 @@ class WarehouseResource(DuckDBResource):
         """A connection for writing, opened when it is our turn and closed whatever happens."""
         with self.turn() as path, closing(self.opened(path)) as connection:
             connection.execute("set timezone = 'UTC'")
-            # The rows of a day have no order to keep, and DuckDB loads them in parallel without one.
+            # The rows of a day have no order to keep, and to keep it costs DuckDB time.
             connection.execute("set preserve_insertion_order = false")
             # What a commit brings goes into the log while that is short; much is written once, into the file itself.
             connection.execute(f"set checkpoint_threshold = '{_LOG}'")
