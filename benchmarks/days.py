@@ -21,6 +21,8 @@ from contact_analytics.sandbox.serve import environment, running
 ROOT = Path(__file__).parents[1]
 SOURCES = ("vendor", "archive")
 _WEDNESDAY = 2
+# At ten thousand times its usual volume the sandbox makes its tenants for minutes.
+_START_SECONDS = 1800
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Day:
 @contextmanager
 def generated(table: str, scale: float, folder: Path) -> Generator[Day]:
     """A day of a table at a volume of the sandbox, which goes on answering; the first extraction fills the archive."""
-    with running(scale=scale) as url:
+    with running(scale=scale, start_seconds=_START_SECONDS) as url:
         empty = Day(table, busy_day(), folder, url)
         first = empty.run("vendor", into="first")
         yield Day(table, empty.day, folder, url, first)

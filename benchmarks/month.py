@@ -18,21 +18,12 @@ from typing import Any
 import httpx
 
 from benchmarks.days import ROOT, measured, settings_of
+from contact_analytics.catalog import DATASETS
 from contact_analytics.sandbox.serve import running
 
 _DAYS = 30
-_TABLES = (
-    "liveperson.agent_activity",
-    "liveperson.engagement",
-    "liveperson.survey",
-    "liveperson.web_session",
-    "liveperson.conversations",
-    "khoros_care.conversation",
-    "khoros_care.response",
-    "nice_cxone.qm_workflows",
-    "nice_cxone.qm_questions",
-)
-_WAIT_SECONDS = 1800
+_TABLES = tuple(dataset.table for dataset in DATASETS)
+_WAIT_SECONDS = 3600
 _LAUNCH = """mutation ($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
   __typename ... on LaunchBackfillSuccess { backfillId } } }"""
 _STATE = """query ($id: String!, $filter: RunsFilter!) {

@@ -143,8 +143,11 @@ def _stop_with_parent(server: uvicorn.Server) -> None:
 
 
 @contextlib.contextmanager
-def running(**options: object) -> Generator[str]:
-    """The sandbox as a process of its own, by its URL; options are those of `python -m contact_analytics.sandbox`."""
+def running(*, start_seconds: float = 60, **options: object) -> Generator[str]:
+    """The sandbox as a process of its own, by its URL; options are those of `python -m contact_analytics.sandbox`.
+
+    `start_seconds` is how long it may take until it answers: what it makes at the start grows with its volume.
+    """
     words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
     package_home = str(Path(__file__).parents[2])
     path = os.pathsep.join(filter(None, (package_home, os.environ.get("PYTHONPATH"))))
@@ -157,7 +160,7 @@ def running(**options: object) -> Generator[str]:
     )
     assert process.stdin is not None
     assert process.stdout is not None
-    deadline = threading.Timer(60, process.kill)
+    deadline = threading.Timer(start_seconds, process.kill)
     try:
         deadline.start()
         said = process.stdout.readline()
