@@ -59,7 +59,9 @@ defs = dg.Definitions(
     resources={
         "archive": ArchiveResource(root=settings.path("CONTACT_ANALYTICS_ARCHIVE", "data/archive")),
         "warehouse": WarehouseResource(
-            database=settings.warehouse(), publish=settings.path("CONTACT_ANALYTICS_PUBLISH")
+            database=settings.warehouse(),
+            publish=settings.path("CONTACT_ANALYTICS_PUBLISH"),
+            lake_data=settings.lake_data(),
         ),
         "webhook": WebhookResource(
             url=settings.text("CONTACT_ANALYTICS_WEBHOOK_URL"),

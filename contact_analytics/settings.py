@@ -11,6 +11,7 @@ import dagster as dg
 from dotenv import load_dotenv
 
 from contact_analytics.lib.errors import ConfigurationError
+from contact_analytics.lib.lake import PREFIX
 
 # What stands before the colon in `s3://…`, `ducklake:…` and `:memory:`; a path has a slash or a dot there.
 _SCHEME = re.compile(r"[A-Za-z0-9+_-]*:")
@@ -21,6 +22,7 @@ load_dotenv(Path.cwd() / ".env")
 START_DATE = os.environ.get("CONTACT_ANALYTICS_START_DATE") or "2025-01-01"
 PARTITIONS = dg.DailyPartitionsDefinition(start_date=START_DATE, timezone="UTC")
 
+_WAREHOUSE = "CONTACT_ANALYTICS_WAREHOUSE"
 UNUSED_TABLES = "CONTACT_ANALYTICS_UNUSED_TABLES"
 # What says that a company has a vendor: one of these is set.
 CREDENTIALS = {
@@ -62,13 +64,22 @@ def number(name: str, default: float) -> float:
 
 
 def warehouse() -> str:
-    """Where the tables are."""
-    return path("CONTACT_ANALYTICS_WAREHOUSE", "data/contact_analytics.duckdb")
+    """Where the tables are; of a lake the variable, as its value may hold a password."""
+    if os.environ.get(_WAREHOUSE, "").startswith(PREFIX):
+        return dg.EnvVar(_WAREHOUSE)
+    return path(_WAREHOUSE, "data/contact_analytics.duckdb")
+
+
+def lake_data() -> str:
+    """Where a lake's files are."""
+    return path("CONTACT_ANALYTICS_LAKE_DATA", "data/lake")
 
 
 def tenants() -> str:
-    """Where processes share what they ask of a vendor's tenant: beside the warehouse."""
+    """Where processes share what they ask of a vendor's tenant: beside the warehouse, or in a lake's database."""
     beside = warehouse()
+    if isinstance(beside, dg.EnvVar):
+        return beside
     return str((Path("data") if _SCHEME.match(beside) else Path(beside).parent).absolute() / "tenants")
 
 

@@ -29,7 +29,7 @@ from contact_analytics.lib.errors import UnexpectedAnswer
 from contact_analytics.lib.http import Tally
 from contact_analytics.lib.schema import field, many
 from contact_analytics.lib.snapshots import EntityList
-from contact_analytics.lib.tenant import Submitted
+from contact_analytics.lib.tenant_homes import Submitted
 from contact_analytics.lib.warehouse import WarehouseResource
 
 _EXPORT, _KEY, _TEAMS = "user", "agent_display_id", "team_ids"

@@ -28,7 +28,8 @@ from contact_analytics.lib.exports import Export, Exports, Polling, State, Statu
 from contact_analytics.lib.http import Caller, RetryRule, Tally
 from contact_analytics.lib.links import check_scheme, followed, same_site, shown
 from contact_analytics.lib.resource import ApiResource
-from contact_analytics.lib.tenant import Pace, Submitted, Tenant, stopped_by
+from contact_analytics.lib.tenant import Pace, Tenant, stopped_by
+from contact_analytics.lib.tenant_homes import Submitted
 
 URL = "https://analytics-api.app.lithium.com/api/public"
 _REDIRECTS = (301, 302, 303, 307, 308)

@@ -21,7 +21,7 @@ from contact_analytics.lib.exported_files import keep, moment_of, stamp
 
 if TYPE_CHECKING:
     from contact_analytics.khoros_care.analytics_reports import AnalyticsReports
-    from contact_analytics.lib.tenant import Submitted
+    from contact_analytics.lib.tenant_homes import Submitted
 
 # What a day of conversations is made of, by the word in a file's name; every other export has one part.
 CONVERSATIONS = {"created": "CREATED", "closed": "CLOSED", "open": "OPEN_AT_END"}

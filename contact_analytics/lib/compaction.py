@@ -10,6 +10,7 @@ from duckdb import DuckDBPyConnection
 from contact_analytics.lib.duckdb_file import check_room, checkpoint, replacing_file, sweep
 from contact_analytics.lib.errors import WarehouseError, in_our_words
 from contact_analytics.lib.schema import literal, quoted
+from contact_analytics.lib.tables import row_digest
 from contact_analytics.lib.warehouse import WarehouseResource
 
 # The share of a file's blocks that must be free for a rewrite to be worth the wait.
@@ -97,7 +98,7 @@ def _different(connection: DuckDBPyConnection, old: str, new: str) -> list[str]:
     ]
     for schema, table in _listed(connection, "duckdb_tables", "schema_name, table_name", old):
         name = f"{quoted(schema)}.{quoted(table)}"
-        if _rows(connection, f"{quoted(old)}.{name}") != _rows(connection, f"{new}.{name}"):
+        if row_digest(connection, f"{quoted(old)}.{name}") != row_digest(connection, f"{new}.{name}"):
             different.append(name)
     return different
 
@@ -105,9 +106,3 @@ def _different(connection: DuckDBPyConnection, old: str, new: str) -> list[str]:
 def _listed(connection: DuckDBPyConnection, listing: str, columns: str, catalog: str) -> list[tuple[Any, ...]]:
     query = f"select {columns} from {listing}() where database_name = ? order by all"
     return connection.execute(query, [catalog]).fetchall()
-
-
-def _rows(connection: DuckDBPyConnection, table: str) -> tuple[Any, ...]:
-    query = f"select count(*), sum(hash(_row_)::hugeint) from {table} as _row_"
-    [found] = connection.execute(query).fetchall()
-    return found

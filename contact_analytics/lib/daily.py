@@ -100,7 +100,7 @@ def _checked(
     # Before the others: Dagster takes in what was logged when the next result comes.
     context.log_event(evaluation)  # pyright: ignore[reportArgumentType] - any event of a step is taken
     try:
-        with in_our_words(f"The checks of {dataset.table}"), warehouse.get_connection() as connection:
+        with in_our_words(f"The checks of {dataset.table}"), warehouse.reading() as connection:
             results = evaluate(connection, dataset, archive)
     except ContactAnalyticsError as error:
         if not failures:

@@ -18,6 +18,7 @@ ContactAnalyticsError               a `dagster.Failure`: the UI shows it whole
 ├── FileUnreadable                  an archived file is damaged
 ├── WarehouseError                  the warehouse cannot be opened or written
 │   ├── WarehouseBusy               another process holds it: worth another try
+│   ├── WarehouseUnavailable        the lake's database does not answer: worth another try
 │   ├── PublicationFailed           the copy for readers was not replaced; what was loaded is stored
 │   └── SchemaConflict              a stored column cannot take the schema's type
 ├── DayHeldBack                     a re-load would leave a stored day with less than it has
@@ -117,6 +118,12 @@ class WarehouseError(ContactAnalyticsError):
 
 class WarehouseBusy(WarehouseError):
     """Another process holds the warehouse longer than we wait."""
+
+    retryable = True
+
+
+class WarehouseUnavailable(WarehouseError):
+    """The database of a lake does not answer, or went away."""
 
     retryable = True
 

@@ -21,7 +21,8 @@ from contact_analytics.lib.errors import (
     ExportFailed,
     ExportTimedOut,
 )
-from contact_analytics.lib.tenant import Submitted, Tenant
+from contact_analytics.lib.tenant import Tenant
+from contact_analytics.lib.tenant_homes import Submitted
 
 T = TypeVar("T")
 

@@ -28,6 +28,7 @@ from contact_analytics.lib.extractions import Extraction, confirm, note_listed
 from contact_analytics.lib.failures import note_failure
 from contact_analytics.lib.formats import Decoded, Format
 from contact_analytics.lib.http import Tally
+from contact_analytics.lib.lake import is_lost_race
 from contact_analytics.lib.materialization import day_metadata
 from contact_analytics.lib.staging import Staging
 from contact_analytics.lib.warehouse import WarehouseResource, replacing, transaction
@@ -35,6 +36,8 @@ from contact_analytics.lib.warehouse import WarehouseResource, replacing, transa
 _DAYS_AHEAD = 2
 _DECODES = min(4, os.cpu_count() or 2)
 _PROGRESS_SECONDS = 2.0
+# So often a day is put into its place at most, where others write a lake beside this project.
+_TRIES = 5
 
 
 @dataclass
@@ -127,13 +130,7 @@ class Extractor:
             started = monotonic()
             self._stage(day, delivery.files, staging, progress)
             delivery.seconds["decode"] = monotonic() - started
-            try:
-                return self._replace(day, delivery, staging, digest, sparing=True)
-            except (duckdb.OutOfMemoryException, duckdb.TransactionException, duckdb.FatalException) as error:
-                # What a commit has no room for is told as a failure of the transaction, or of the database.
-                said = str(error).partition("\n")[0]
-                self.context.log.warning(f"{progress}: not stored with little memory, so once more with all: {said}")
-                return self._replace(day, delivery, staging, digest, sparing=False)
+            return self._replaced(day, delivery, staging, digest, progress)
 
     def hold_back(self, day: date, delivery: Delivery) -> None:
         """Note of a day's files that are not stored that they would have made it less."""
@@ -173,6 +170,28 @@ class Extractor:
         finally:
             # Arrow keeps for each thread what it has once used.
             pa.default_memory_pool().release_unused()
+
+    def _replaced(
+        self, day: date, delivery: Delivery, staging: Staging, digest: str, progress: str
+    ) -> dg.AssetMaterialization:
+        """Put what is staged in the day's place: with little memory if that will do, and after whoever was first."""
+        sparing = True
+        for tries_left in reversed(range(_TRIES)):
+            try:
+                return self._replace(day, delivery, staging, digest, sparing=sparing)
+            except (duckdb.OutOfMemoryException, duckdb.TransactionException, duckdb.FatalException) as error:
+                # What a commit has no room for is told as a failure of the transaction, or of the database.
+                is_conflict = is_lost_race(error)
+                if not tries_left or not (is_conflict or sparing):
+                    raise
+                sparing = sparing and is_conflict
+                how = (
+                    "another program has changed the table, so once more"
+                    if is_conflict
+                    else "once more with all memory"
+                )
+                self.context.log.warning(f"{progress}: not stored, {how}: {str(error).partition(chr(10))[0]}")
+        raise AssertionError
 
     def _replace(
         self, day: date, delivery: Delivery, staging: Staging, digest: str, *, sparing: bool

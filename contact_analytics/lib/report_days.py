@@ -108,7 +108,7 @@ class _Making:
 
     def stored(self, days: Collection[date]) -> list[date]:
         """Those of the days that the report has, in order, and that all of its inputs have still."""
-        with in_our_words(self.report.table), self.warehouse.get_connection() as connection:
+        with in_our_words(self.report.table), self.warehouse.reading() as connection:
             known = {day for day, each in extractions(connection, self.report).items() if each.is_stored}
             return [day for day in sorted(known & set(days)) if not _missing(connection, self.report, day)]
 

@@ -13,19 +13,22 @@ from contact_analytics.lib.dataset import describe
 from contact_analytics.lib.errors import SchemaConflict
 from contact_analytics.lib.schema import duckdb_type, literal, quoted
 
+# In DuckDB's own listings, which have all databases that are attached.
+_OF_TABLE = "database_name = current_database() and schema_name = ? and table_name = ?"
 _WIDER = {("INTEGER", "BIGINT"), ("FLOAT", "DOUBLE")}
 
 
-def evolve(connection: DuckDBPyConnection, table: str, columns: Mapping[str, dy.Column], comment: str) -> None:
+def evolve(connection: DuckDBPyConnection, table: str, columns: Mapping[str, dy.Column], comment: str) -> bool:
     """Create `schema.table`, or add what its columns have gained; what a schema has lost stays, filled with nulls.
 
-    Raises `SchemaConflict`; a transaction around it keeps the rest as it was.
+    Tells whether it is new. Raises `SchemaConflict`; a transaction around it keeps the rest as it was.
     """
     schema, _, name = table.partition(".")
     sql_name = f"{quoted(schema)}.{quoted(name)}"
     wanted = {column: duckdb_type(kind.dtype) for column, kind in columns.items()}
     connection.execute(f"create schema if not exists {quoted(schema)}")
     declared = ", ".join(f"{quoted(column)} {kind}" for column, kind in wanted.items())
+    is_new = not connection.execute(f"select 1 from duckdb_tables() where {_OF_TABLE}", [schema, name]).fetchall()
     connection.execute(f"create table if not exists {sql_name} ({declared})")
     relation = connection.table(sql_name)
     stored = dict(zip(relation.columns, relation.types, strict=True))
@@ -35,6 +38,7 @@ def evolve(connection: DuckDBPyConnection, table: str, columns: Mapping[str, dy.
         elif (merged := _merged(stored[column], duckdb.type(kind), f"{table}.{column}")) != str(stored[column]):
             connection.execute(f"alter table {sql_name} alter column {quoted(column)} set data type {merged}")
     _describe(connection, schema, name, columns, comment)
+    return is_new
 
 
 def replace_view(connection: DuckDBPyConnection, view: str, query: str) -> None:
@@ -51,6 +55,13 @@ def insert(connection: DuckDBPyConnection, sql_name: str, frame: pl.DataFrame, *
     frame_to_insert = frame
     connection.execute(f"insert into {sql_name} by name select *{columns} from frame_to_insert", constants)
     del frame_to_insert
+
+
+def row_digest(connection: DuckDBPyConnection, sql_name: str) -> tuple[int, int | None]:
+    """The number of a table's rows, and a digest of them whatever their order."""
+    query = f"select count(*), sum(hash(_row_)::hugeint) from {sql_name} as _row_"
+    [found] = connection.execute(query).fetchall()
+    return found
 
 
 def _merged(stored: DuckDBPyType, wanted: DuckDBPyType, path: str) -> str:
@@ -85,14 +96,13 @@ def _describe(
     sql_name = f"{quoted(schema)}.{quoted(table)}"
     wanted = {name: describe(column) for name, column in columns.items()}
     [(about,)] = connection.execute(
-        "select comment from duckdb_tables() where schema_name = ? and table_name = ?", [schema, table]
+        f"select comment from duckdb_tables() where {_OF_TABLE}", [schema, table]
     ).fetchall()
     if about != comment:
         connection.execute(f"comment on table {sql_name} is {literal(comment)}")
     stored: dict[str, str | None] = dict(
         connection.execute(
-            "select column_name, comment from duckdb_columns() where schema_name = ? and table_name = ?",
-            [schema, table],
+            f"select column_name, comment from duckdb_columns() where {_OF_TABLE}", [schema, table]
         ).fetchall()
     )
     for name, text in wanted.items():

@@ -1,7 +1,8 @@
-"""The warehouse: daily tables in DuckDB, each day replaced whole or not at all.
+"""The warehouse: daily tables in a DuckDB file or a lake, each day replaced whole or not at all.
 
 A DuckDB file has one writer at a time and no readers beside it, so a connection is opened for a load and closed at
-once. Runs take turns by a lock file; a program of someone else's that holds the file is waited for, then named.
+once. Runs take turns by a lock file; a program of someone else's that holds the file is waited for, then named. Writers
+of a lake take turns as well; it has readers meanwhile.
 """
 
 import os
@@ -33,6 +34,7 @@ from contact_analytics.lib.extractions import (
     write_extraction,
     write_quarantine,
 )
+from contact_analytics.lib.lake import Lake, keep_rows_in_catalog, lake_of, partitioned
 from contact_analytics.lib.publication import Publication, check_target, publish, publishing
 from contact_analytics.lib.schema import quoted, walk
 from contact_analytics.lib.tables import evolve, insert, replace_view
@@ -40,32 +42,64 @@ from contact_analytics.lib.tables import evolve, insert, replace_view
 _LOG = "4 MB"
 # What a load may hold in memory: so much, and for each column and nested field the blocks that it begins with.
 _LOAD_MEGABYTES, _FIELD_MEGABYTES = 128, 1
-# `ducklake:…`, `md:…`, `s3://…`, `:memory:`.
+# `md:…`, `s3://…`, `:memory:`.
 _NOT_A_FILE = re.compile(r"[A-Za-z0-9+_-]*:")
 
 
 class WarehouseResource(DuckDBResource):
-    """DuckDB for one writer at a time: waits for its turn, always closes, and keeps the files to their owner."""
+    """DuckDB or a lake, for one writer at a time: waits for its turn, always closes, keeps files to their owner."""
 
     wait_seconds: float = Field(
-        default=120, description="How long to wait for another process to let go of the file, in seconds."
+        default=120, description="How long to wait for another process to let go of the warehouse, in seconds."
     )
+    lake_data: str = Field(default="", description="Where the files of a lake are: a folder, or `s3://…`.")
     publish: str = Field(
         default="",
         description="Path of a DuckDB file for readers: a copy, replaced after each run that changed what is known of "
         "a day. Empty: none.",
     )
 
+    @property
+    def lake(self) -> Lake | None:
+        """The lake, where the warehouse is one and no file."""
+        return lake_of(self.database, self.lake_data)
+
     @contextmanager
     def get_connection(self) -> Generator[DuckDBPyConnection]:
         """A connection for writing, opened when it is our turn and closed whatever happens."""
-        with self.turn() as path, closing(self.opened(path)) as connection:
+        with self._opened_in_turn() as connection:
             connection.execute("set timezone = 'UTC'")
             # The rows of a day have no order to keep, and to keep it costs DuckDB time.
             connection.execute("set preserve_insertion_order = false")
             # What a commit brings goes into the log while that is short; much is written once, into the file itself.
             connection.execute(f"set checkpoint_threshold = '{_LOG}'")
             yield connection
+
+    @contextmanager
+    def reading(self) -> Generator[DuckDBPyConnection]:
+        """A connection to look at what is stored: of a lake it waits for nobody, a file has one user at a time."""
+        if lake := self.lake:
+            with lake.opened() as connection:
+                connection.execute("set timezone = 'UTC'")
+                yield connection
+        else:
+            with self.get_connection() as connection:
+                yield connection
+
+    @contextmanager
+    def _opened_in_turn(self) -> Generator[DuckDBPyConnection]:
+        if lake := self.lake:
+            if self.publish:
+                raise ConfigurationError(
+                    "The warehouse is a lake and a copy of it is to be published, which only a file needs.",
+                    "Leave CONTACT_ANALYTICS_PUBLISH empty: who reads a lake keeps nobody from writing.",
+                )
+            with lake.turn(self.wait_seconds), lake.opened() as connection:
+                keep_rows_in_catalog(connection, "meta")
+                yield connection
+        else:
+            with self.turn() as path, closing(self.opened(path)) as connection:
+                yield connection
 
     @contextmanager
     def turn(self) -> Generator[Path]:
@@ -114,7 +148,7 @@ class WarehouseResource(DuckDBResource):
 
     def publish_copy(self, *, anew: bool = False) -> Publication | None:
         """Replace the copy if it lacks what is stored now; `anew`, in any case. Raises `PublicationFailed`."""
-        if not self.publish:
+        if not self.publish or self.lake:
             return None
         with publishing(self.publish), self.turn() as path:
             target = self._target()
@@ -135,7 +169,9 @@ class WarehouseResource(DuckDBResource):
         """
         with self.get_connection() as connection, transaction(connection):
             prepare(connection)
-            evolve(connection, dataset.table, dataset.columns(), dataset.grain)
+            is_new = evolve(connection, dataset.table, dataset.columns(), dataset.grain)
+            if is_new and self.lake:
+                partitioned(connection, dataset.sql_name, PARTITION)
             for name, query in dataset.views().items():
                 replace_view(connection, name, query)
             counts: dict[date, int] = dict(
@@ -207,13 +243,14 @@ def replacing(
 @contextmanager
 def _sparing(connection: DuckDBPyConnection, dataset: Dataset) -> Generator[None]:
     """Little memory for a load: what does not fit waits on disk, and a second thread would only double it."""
-    size = f"{_LOAD_MEGABYTES + _FIELD_MEGABYTES * sum(1 for _ in walk(dataset.schema))} MB"
-    [(own, threads, is_less)] = connection.execute(
+    size = 1_000_000 * (_LOAD_MEGABYTES + _FIELD_MEGABYTES * sum(1 for _ in walk(dataset.schema)))
+    # What a lake's connections before have left in DuckDB's caches comes on top.
+    [(own, threads, limit)] = connection.execute(
         "select current_setting('memory_limit') as own, current_setting('threads'), "
-        "parse_formatted_bytes(own) < parse_formatted_bytes(?)",
+        "least(parse_formatted_bytes(own), ? + (select sum(memory_usage_bytes) from duckdb_memory()))::bigint",
         [size],
     ).fetchall()
-    connection.execute(f"set memory_limit = '{own if is_less else size}'; set threads = 1")
+    connection.execute(f"set memory_limit = '{limit} bytes'; set threads = 1")
     try:
         yield
     finally:
@@ -272,8 +309,9 @@ def _owner_only() -> Generator[None]:
 
 def _file(value: str, what: str, setting: str) -> Path:
     if _NOT_A_FILE.match(value):
+        or_lake = ", or ducklake:postgres:…" if what == "warehouse" else ""
         raise ConfigurationError(
-            f"The {what} is set to {value.partition(':')[0]}:…, and so far it must be a file.",
+            f"The {what} is set to {value.partition(':')[0]}:…, and it must be a file{or_lake}.",
             f"Set {setting} to the path of a DuckDB file; it is made if it is missing.",
         )
     return Path(value)

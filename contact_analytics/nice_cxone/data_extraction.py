@@ -31,7 +31,8 @@ from contact_analytics.lib.exports import Export, Exports, Polling, State, Statu
 from contact_analytics.lib.http import Caller, RetryRule, Tally, check, excerpt, in_short
 from contact_analytics.lib.links import check_scheme, followed, shown
 from contact_analytics.lib.resource import ApiResource
-from contact_analytics.lib.tenant import Pace, Submitted, Tenant, stopped_by
+from contact_analytics.lib.tenant import Pace, Tenant, stopped_by
+from contact_analytics.lib.tenant_homes import Submitted
 from contact_analytics.nice_cxone.access import API, TOKENS, Issuer, by_access_key, url_of_area
 from contact_analytics.nice_cxone.entities import Entity, NiceCxoneConfig, version_of
 from contact_analytics.nice_cxone.window import Window, files_of, store

@@ -23,7 +23,7 @@ from contact_analytics.lib.csv_text import Record, records
 from contact_analytics.lib.delivery import Delivery
 from contact_analytics.lib.errors import UnexpectedAnswer
 from contact_analytics.lib.exported_files import keep, moment_of, stamp
-from contact_analytics.lib.tenant import Submitted
+from contact_analytics.lib.tenant_homes import Submitted
 from contact_analytics.lib.text_table import folded, times
 from contact_analytics.nice_cxone.entities import Entity
 

@@ -15,7 +15,8 @@ from contact_analytics.lib.errors import (
     UnexpectedAnswer,
 )
 from contact_analytics.lib.exports import Export, Exports, LinkDead, Polling, State, Status
-from contact_analytics.lib.tenant import Pace, Stopped, Submitted, Tenant, stopped_by
+from contact_analytics.lib.tenant import Pace, Stopped, Tenant, stopped_by
+from contact_analytics.lib.tenant_homes import Submitted
 
 RUNNING, DONE = Status(State.RUNNING, "RUNNING"), Status(State.DONE, "SUCCEEDED", "link")
 FAILED, GONE = Status(State.FAILED, "FAILED: too much"), Status(State.GONE, "unknown")

@@ -30,6 +30,7 @@ from contact_analytics.lib.extractions import Extraction, Quarantined, extractio
 from contact_analytics.lib.schema import field, instant, many, record
 from contact_analytics.lib.warehouse import WarehouseResource, replacing
 from contact_analytics_tests.fakes import MODULES, dataset_of
+from contact_analytics_tests.lakes import lake
 
 DAY, NEXT = date(2024, 5, 1), date(2024, 5, 2)
 
@@ -47,8 +48,18 @@ ORDERS = dataset_of("order", Order)
 
 
 @pytest.fixture
-def warehouse(tmp_path: Path) -> WarehouseResource:
+def file_warehouse(tmp_path: Path) -> WarehouseResource:
     return WarehouseResource(database=str(tmp_path / "house" / "w.duckdb"), wait_seconds=0.3)
+
+
+@pytest.fixture(params=["file", "lake"])
+def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[WarehouseResource]:
+    """What a warehouse promises does not depend on what it is."""
+    if request.param == "file":
+        yield request.getfixturevalue("file_warehouse")
+    else:
+        with lake(tmp_path / "lake") as made:
+            yield made
 
 
 def frame(*ids: str, schema: type[dy.Schema] = Order, **values: Any) -> pl.DataFrame:
@@ -221,17 +232,23 @@ def test_a_meta_table_of_an_older_version_grows(warehouse: WarehouseResource) ->
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_tables_and_columns_are_described(warehouse: WarehouseResource, name: str) -> None:
+def test_tables_and_columns_are_described(file_warehouse: WarehouseResource, name: str) -> None:
     """Whoever opens the warehouse with another tool finds each meaning there; the schema's, whenever it changes."""
     dataset = MODULES[name].DATASET
-    warehouse.prepare(dataset)
-    query(warehouse, f"comment on column {dataset.sql_name}.{dataset.primary_key[0]} is 'changed'")
-    warehouse.prepare(dataset)
-    described = dict(query(warehouse, f"select column_name, comment from duckdb_columns() where table_name = '{name}'"))
+    file_warehouse.prepare(dataset)
+    query(file_warehouse, f"comment on column {dataset.sql_name}.{dataset.primary_key[0]} is 'changed'")
+    file_warehouse.prepare(dataset)
+    described = dict(
+        query(file_warehouse, f"select column_name, comment from duckdb_columns() where table_name = '{name}'")
+    )
     assert described == {column: describe(each) for column, each in dataset.columns().items()}
     assert all(described.values())
-    assert query(warehouse, f"select comment from duckdb_tables() where table_name = '{name}'") == [(dataset.grain,)]
-    meta = query(warehouse, "select column_name from duckdb_columns() where schema_name = 'meta' and comment is null")
+    assert query(file_warehouse, f"select comment from duckdb_tables() where table_name = '{name}'") == [
+        (dataset.grain,)
+    ]
+    meta = query(
+        file_warehouse, "select column_name from duckdb_columns() where schema_name = 'meta' and comment is null"
+    )
     assert not meta
 
 
@@ -259,16 +276,16 @@ def test_rows_changed_by_hand_make_a_day_not_whole(warehouse: WarehouseResource)
     assert {day: each.digest for day, each in warehouse.prepare(ORDERS).items()} == {DAY: None, NEXT: "known"}
 
 
-def test_files_and_folders_are_their_owners_alone(warehouse: WarehouseResource) -> None:
+def test_files_and_folders_are_their_owners_alone(file_warehouse: WarehouseResource) -> None:
     """Whatever the umask, the write-ahead log and the lock included; and the umask is as before."""
     before = os.umask(0)
     try:
-        with warehouse.get_connection() as connection:
+        with file_warehouse.get_connection() as connection:
             # A checkpoint would take the log away, and is not made while another transaction is open.
             other = connection.cursor()
             other.execute("begin").execute("create table other (id int)")
             connection.execute("create table t as select range from range(100000)")
-            folder = Path(warehouse.database).parent
+            folder = Path(file_warehouse.database).parent
             modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
             assert modes == {"w.duckdb": 0o600, "w.duckdb.wal": 0o600, "w.duckdb.lock": 0o600}
             assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -292,29 +309,30 @@ def another_process(code: str, *arguments: str) -> Iterator[subprocess.Popen[str
 
 
 def test_runs_take_turns(warehouse: WarehouseResource) -> None:
-    """A second run waits until the first has closed the file, then goes on by itself."""
+    """A second run waits until the first has closed the warehouse, then goes on by itself."""
     warehouse.prepare(ORDERS)
     code = (
         "import sys\n"
         "from contact_analytics.lib.warehouse import WarehouseResource\n"
-        "with WarehouseResource(database=sys.argv[1]).get_connection():"
+        "with WarehouseResource(database=sys.argv[1], lake_data=sys.argv[2]).get_connection():"
     )
-    with another_process(code, warehouse.database) as holder:
-        with pytest.raises(WarehouseBusy, match=r"held for 0\.3 s by another run of this project") as busy:
+    with another_process(code, warehouse.database, warehouse.lake_data) as holder:
+        with pytest.raises(
+            WarehouseBusy, match=r"for 0\.3 s by (another run of this project|contact_analytics \S+ \d+)"
+        ):
             warehouse.prepare(ORDERS)
-        assert busy.value.allow_retries
-        patient = WarehouseResource(database=warehouse.database, wait_seconds=30)
+        patient = warehouse.model_copy(update={"wait_seconds": 30})
         assert holder.stdin
         holder.stdin.close()
         assert patient.prepare(ORDERS) == {}
 
 
-def test_a_foreign_program_that_holds_the_file_is_named(warehouse: WarehouseResource) -> None:
+def test_a_foreign_program_that_holds_the_file_is_named(file_warehouse: WarehouseResource) -> None:
     """Someone's open DuckDB shell is the usual reason: its process id tells whose."""
-    warehouse.prepare(ORDERS)
+    file_warehouse.prepare(ORDERS)
     code = "import duckdb, sys\nwith duckdb.connect(sys.argv[1]):"
-    with another_process(code, warehouse.database) as holder, pytest.raises(WarehouseBusy) as busy:
-        warehouse.prepare(ORDERS)
+    with another_process(code, file_warehouse.database) as holder, pytest.raises(WarehouseBusy) as busy:
+        file_warehouse.prepare(ORDERS)
     assert f"PID {holder.pid}" in str(busy.value)
 
 
@@ -328,33 +346,33 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         assert not problem.value.allow_retries
 
 
-@pytest.mark.parametrize("value", ["ducklake:x", "md:contacts", ":memory:", "s3://bucket/w.duckdb", "postgres:db"])
+@pytest.mark.parametrize("value", ["md:contacts", ":memory:", "s3://bucket/w.duckdb", "postgres:db"])
 def test_anything_but_a_file_is_refused_in_words(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lake is planned; until then it must not become a local file with an odd name."""
+    """It must not become a local file with an odd name."""
     monkeypatch.setenv("CONTACT_ANALYTICS_WAREHOUSE", value)
     database = settings.path("CONTACT_ANALYTICS_WAREHOUSE", "w.duckdb")
     assert database == value
-    with pytest.raises(ConfigurationError, match="so far it must be a file"):
+    with pytest.raises(ConfigurationError, match="must be a file"):
         WarehouseResource(database=database).prepare(ORDERS)
 
 
-def test_a_connection_is_closed_after_an_exception(warehouse: WarehouseResource) -> None:
+def test_a_connection_is_closed_after_an_exception(file_warehouse: WarehouseResource) -> None:
     """The next user is not locked out, and nothing half-done is kept."""
-    warehouse.prepare(ORDERS)
+    file_warehouse.prepare(ORDERS)
 
     def fail(connection: DuckDBPyConnection) -> None:
         connection.execute("begin")
         connection.execute("insert into test.order (id) values ('a')")
         raise RuntimeError
 
-    with pytest.raises(RuntimeError), warehouse.get_connection() as connection:
+    with pytest.raises(RuntimeError), file_warehouse.get_connection() as connection:
         fail(connection)
     with pytest.raises(duckdb.ConnectionException):
         connection.execute("select 1")
     code = "import duckdb, sys\nwith duckdb.connect(sys.argv[1]):"
-    with another_process(code, warehouse.database):
+    with another_process(code, file_warehouse.database):
         pass
-    assert stored(warehouse) == []
+    assert stored(file_warehouse) == []
 
 
 def test_rows_that_the_vendor_may_take_back_hold_nothing_back(warehouse: WarehouseResource) -> None:
@@ -390,12 +408,12 @@ def test_the_latest_of_a_key_over_all_days_has_a_view(warehouse: WarehouseResour
     assert latest == [("a", 1, DAY), ("b", 4, NEXT)]
 
 
-def test_what_a_killed_load_left_on_disk_is_swept(warehouse: WarehouseResource) -> None:
+def test_what_a_killed_load_left_on_disk_is_swept(file_warehouse: WarehouseResource) -> None:
     """Rows that did not fit into memory are customers' conversations: they do not outlive the next run."""
-    left = Path(f"{warehouse.database}.tmp")
-    with warehouse.get_connection():
+    left = Path(f"{file_warehouse.database}.tmp")
+    with file_warehouse.get_connection():
         pass
     left.mkdir()
     (left / "duckdb_temp_storage_DEFAULT-0.tmp").write_bytes(b"conversations")
-    with warehouse.get_connection():
+    with file_warehouse.get_connection():
         assert not left.exists()

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from contact_analytics.lib.archive import ArchiveResource
 from contact_analytics.lib.csv_text import read_csv
 from contact_analytics.lib.delivery import Order
-from contact_analytics.lib.tenant import Submitted
+from contact_analytics.lib.tenant_homes import Submitted
 from contact_analytics.nice_cxone import qm_workflows
 from contact_analytics.nice_cxone.window import archived_day, store
 from contact_analytics.sandbox.faults import Fault

@@ -1,0 +1,190 @@
+"""A lake: DuckLake, for many writers and readers on many machines.
+
+Its catalog is a PostgreSQL database, its data are Parquet files in a folder or a store. Readers see the last commit and
+wait for nobody. DuckLake finds out at the commit that somebody else has changed the same table meanwhile, and then all
+that was written was for nothing; so writers take turns, by a lock of that database.
+"""
+
+import os
+from collections.abc import Generator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from itertools import count
+from pathlib import Path
+from threading import Lock
+from typing import Final
+from urllib.parse import urlsplit
+
+import duckdb
+from duckdb import DuckDBPyConnection
+
+from contact_analytics.lib.errors import ConfigurationError, WarehouseBusy
+from contact_analytics.lib.postgres import turn, unavailable
+from contact_analytics.lib.schema import literal, quoted
+
+PREFIX: Final = "ducklake:"
+_CATALOG = "postgres:"
+_TURN = "contact_analytics: writing"
+_WHAT = "The lake's catalog"
+_STORE = "s3://"
+# What DuckDB says of a statement to a database that went away.
+_LOST = "Failed to execute query"
+_INLINED, _ROWS = "data_inlining_row_limit", 1000
+
+
+@dataclass(frozen=True)
+class Lake:
+    """A lake by its catalog, libpq's words for a database, and by where its files are."""
+
+    conninfo: str
+    data: str
+
+    @contextmanager
+    def turn(self, seconds: float) -> Generator[None]:
+        """Alone among the writers of the lake. Raises `WarehouseBusy`, which names the writer, after some seconds."""
+
+        def busy(holder: str) -> WarehouseBusy:
+            return WarehouseBusy(
+                f"The lake was being written for {seconds:g} s by {holder}.",
+                "Nothing was changed. Materialize again when that run has ended.",
+            )
+
+        with turn(self.conninfo, _WHAT, _TURN, seconds, busy):
+            yield
+
+    @contextmanager
+    def opened(self) -> Generator[DuckDBPyConnection]:
+        """A connection whose current database is the lake, as it is now; it is made if there is none."""
+        with _engine(*_extensions(self.data)) as connection:
+            name = f"lake_{next(_numbers)}"
+            try:
+                connection.execute(
+                    f"attach {literal(f'{PREFIX}{_CATALOG}{self.conninfo}')} as {name} "
+                    f"(data_path {literal(self.data.rstrip('/') + '/')}, data_inlining_row_limit 0)"
+                )
+            except duckdb.Error as error:
+                if "DATA_PATH" in str(error):
+                    raise ConfigurationError(
+                        f"The lake's files are not in {self.data}, by what its catalog says.",
+                        "Set CONTACT_ANALYTICS_LAKE_DATA to where they are. Nothing was changed.",
+                    ) from error
+                raise unavailable(_WHAT, error, self.conninfo) from error
+            if not self.data.startswith(_STORE):
+                # What is made in here is the owner's alone: customers' conversations are among it.
+                Path(self.data).mkdir(parents=True, exist_ok=True, mode=0o700)
+            try:
+                connection.execute(f"use {name}")
+                yield connection
+            except duckdb.FatalException:
+                _loaded.cache_clear()  # That DuckDB is of no more use to anybody.
+                raise
+            except duckdb.Error as error:
+                if _LOST in str(error):
+                    raise unavailable(_WHAT, "the connection was lost, and the database rolls back", "") from error
+                raise
+            finally:
+                with suppress(duckdb.Error):  # Where the catalog is gone, so is what was attached.
+                    connection.execute(f"use memory; detach {name}")
+
+
+def lake_of(database: str, data: str) -> Lake | None:
+    """The lake that a setting names, if it names one. Raises `ConfigurationError` for one with another catalog."""
+    if not database.startswith(PREFIX):
+        return None
+    conninfo = database.removeprefix(PREFIX)
+    if not conninfo.startswith(_CATALOG):
+        raise ConfigurationError(
+            "The lake's catalog is no PostgreSQL database, and no other takes writers from several machines.",
+            "Set CONTACT_ANALYTICS_WAREHOUSE to ducklake:postgres:dbname=… host=… user=…, or to a DuckDB file's path.",
+        )
+    return Lake(conninfo.removeprefix(_CATALOG), data)
+
+
+_numbers = count(1)
+_making = Lock()
+
+
+@contextmanager
+def _engine(*extensions: str) -> Generator[DuckDBPyConnection]:
+    """A connection of this process's DuckDB in memory: to load the extensions takes half a second."""
+    with _making:
+        parent = _loaded(extensions)
+    with closing(parent.cursor()) as connection:
+        yield connection
+
+
+@cache
+def _loaded(extensions: tuple[str, ...]) -> DuckDBPyConnection:
+    connection = duckdb.connect(config={"autoinstall_known_extensions": False, "autoload_known_extensions": False})
+    for name in extensions:
+        connection.load_extension(str(_path_of(name)))
+    if "httpfs" in extensions:
+        connection.execute(_secret())
+    return connection
+
+
+def _extensions(data: str) -> tuple[str, ...]:
+    return ("ducklake", "postgres_scanner", *(["httpfs"] if data.startswith(_STORE) else []))
+
+
+def _path_of(extension: str) -> Path:
+    """The file of an extension, which a package brings: DuckDB's own site need not be reached."""
+    spec = find_spec(f"duckdb_extension_{extension}")
+    path = f"extensions/v{duckdb.__version__}/{extension}.duckdb_extension"
+    if spec and spec.origin and (found := Path(spec.origin).parent / path).exists():
+        return found
+    why = f"is for another version of DuckDB than {duckdb.__version__}" if spec else "is not installed"
+    raise ConfigurationError(
+        f"The package duckdb-extension-{extension.replace('_', '-')}, which a lake needs, {why}.",
+        "Install the extra, which has both in versions that fit: pip install 'contact-analytics[lake]'.",
+    )
+
+
+def _secret() -> str:
+    """How a store is reached, by the variables that the archive's client reads, too."""
+    given = {
+        "key_id": os.environ.get("AWS_ACCESS_KEY_ID"),
+        "secret": os.environ.get("AWS_SECRET_ACCESS_KEY"),
+        "session_token": os.environ.get("AWS_SESSION_TOKEN"),
+        "region": os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"),
+    }
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    if endpoint:
+        parts = urlsplit(endpoint)
+        # A name before an address of one's own is not looked up anywhere.
+        given |= {"endpoint": parts.netloc, "url_style": "path", "use_ssl": str(parts.scheme == "https").lower()}
+    options = ", ".join(f"{name} {literal(value)}" for name, value in given.items() if value)
+    return f"create or replace secret (type s3{', ' + options if options else ''})"
+
+
+def name_of(connection: DuckDBPyConnection) -> str:
+    """The lake by the name that DuckLake's functions take."""
+    [(name,)] = connection.execute("select current_database()").fetchall()
+    return name
+
+
+def is_lost_race(error: Exception) -> bool:
+    """Whether a commit failed because somebody else had changed the table since the transaction began."""
+    return isinstance(error, duckdb.TransactionException) and "conflict" in str(error).lower()
+
+
+def keep_rows_in_catalog(connection: DuckDBPyConnection, schema: str) -> None:
+    """Let what is written to a schema a few rows at a time stay in the catalog: a file for each would be many.
+
+    For no other schema: there it would forbid columns that vendors have, such as `row_id`.
+    """
+    lake = name_of(connection)
+    [(is_set,)] = connection.execute(
+        "select count(*) > 0 from ducklake_options(?) where option_name = ? and scope_entry = ?",
+        [lake, _INLINED, schema],
+    ).fetchall()
+    if not is_set:
+        connection.execute(f"create schema if not exists {quoted(schema)}")
+        connection.execute(f"call ducklake_set_option(?, '{_INLINED}', {_ROWS}, schema => ?)", [lake, schema])
+
+
+def partitioned(connection: DuckDBPyConnection, sql_name: str, column: str) -> None:
+    """Keep a table's files apart by a column, so that a day is read and replaced without the others."""
+    connection.execute(f"alter table {sql_name} set partitioned by ({quoted(column)})")

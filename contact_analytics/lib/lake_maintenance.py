@@ -1,0 +1,78 @@
+"""What is done to a lake as a whole: small files joined, and what nobody can read any more removed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from duckdb import DuckDBPyConnection
+
+from contact_analytics.lib.errors import in_our_words
+from contact_analytics.lib.lake import name_of
+from contact_analytics.lib.warehouse import WarehouseResource
+
+# Who has begun to read may go on for so long: a file is removed no earlier after the last snapshot that needs it.
+_READING = timedelta(days=1)
+# What a writer that was killed has left is removed when no writer can be at it any more.
+_ABANDONED = timedelta(days=7)
+# By what they do to tables; each is a transaction of its own, so that writers wait for one of them only.
+_STEPS = (
+    "ducklake_flush_inlined_data($lake)",
+    "ducklake_expire_snapshots($lake, older_than => $kept)",
+    "ducklake_merge_adjacent_files($lake)",
+    "ducklake_rewrite_data_files($lake)",
+    "ducklake_cleanup_old_files($lake, older_than => $reading)",
+    "ducklake_delete_orphaned_files($lake, older_than => $abandoned)",
+)
+
+
+@dataclass(frozen=True)
+class LakeSize:
+    """Files of rows and of deletions, their bytes, and the snapshots that can be read."""
+
+    files: int
+    bytes: int
+    snapshots: int
+
+
+@dataclass(frozen=True)
+class LakeMaintenance:
+    """What a lake was before and after."""
+
+    before: LakeSize
+    after: LakeSize
+
+
+def maintain(warehouse: WarehouseResource, keep: timedelta) -> LakeMaintenance:
+    """Join small files, write those anew of which much is deleted, forget snapshots that are older than `keep`.
+
+    What is stored stays as it is, however this ends. Writers wait for a step at most, readers for nothing.
+    """
+    now = datetime.now(UTC)
+    known = {"kept": now - keep, "reading": now - _READING, "abandoned": now - _ABANDONED}
+    with in_our_words("Maintenance of the lake"):
+        before = _size(warehouse)
+        for step in _STEPS:
+            with warehouse.get_connection() as connection:
+                _call(connection, step, known)
+        return LakeMaintenance(before, _size(warehouse))
+
+
+def _call(connection: DuckDBPyConnection, step: str, known: dict[str, datetime]) -> None:
+    given = {name: value for name, value in {"lake": name_of(connection), **known}.items() if f"${name}" in step}
+    connection.execute(f"call {step}", given).fetchall()
+
+
+def _size(warehouse: WarehouseResource) -> LakeSize:
+    with warehouse.reading() as connection:
+        [(files, size)] = _rows(
+            connection,
+            "select coalesce(sum(file_count + delete_file_count), 0)::bigint, "
+            "coalesce(sum(file_size_bytes + delete_file_size_bytes), 0)::bigint from ducklake_table_info($lake)",
+        )
+        [(snapshots,)] = _rows(connection, "select count(*) from ducklake_snapshots($lake)")
+    return LakeSize(files, size, snapshots)
+
+
+def _rows(connection: DuckDBPyConnection, query: str) -> Iterator[Any]:
+    yield from connection.execute(query, {"lake": name_of(connection)}).fetchall()

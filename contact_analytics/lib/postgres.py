@@ -1,0 +1,95 @@
+"""PostgreSQL where several machines share something: turns that end with their holder, however that ends."""
+
+import os
+import socket
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, closing, contextmanager
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from contact_analytics.lib.errors import ConfigurationError, WarehouseUnavailable
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+_CONNECT_SECONDS = 10
+
+
+@contextmanager
+def connected(conninfo: str, what: str) -> Generator["Connection"]:
+    """A connection in which each statement is a transaction; `conninfo` is libpq's, and never shown.
+
+    Raises `WarehouseUnavailable` for a database that does not answer or goes away.
+    """
+    if not find_spec("psycopg"):
+        raise ConfigurationError(
+            f"{what} is in PostgreSQL, and the package that speaks to it is not installed.",
+            "Install the extra: pip install 'contact-analytics[lake]'.",
+        )
+    import psycopg
+
+    name = f"contact_analytics {socket.gethostname()} {os.getpid()}"
+    try:
+        with closing(
+            psycopg.connect(conninfo, autocommit=True, connect_timeout=_CONNECT_SECONDS, application_name=name)
+        ) as connection:
+            yield connection
+    except psycopg.Error as error:
+        raise unavailable(what, error, conninfo) from error
+
+
+@contextmanager
+def turn(conninfo: str, what: str, name: str, seconds: float, busy: Callable[[str], Exception]) -> Generator[None]:
+    """Alone among all who take the same name; raises what `busy` makes of the holder after some seconds."""
+    with connected(conninfo, what) as connection:
+        from psycopg import errors
+
+        connection.execute("select set_config('lock_timeout', %s, false)", [f"{max(1, seconds * 1000):.0f}ms"])
+        try:
+            connection.execute("select pg_advisory_lock(hashtextextended(%s, 0))", [name])
+        except errors.LockNotAvailable as error:
+            raise busy(_holder(connection, name)) from error
+        # Closing the connection gives the lock back, as does a process that dies.
+        yield
+
+
+def try_turn(conninfo: str, what: str, name: str) -> ExitStack | None:
+    """What gives the turn back, or None if somebody else has it."""
+    with ExitStack() as held:
+        connection = held.enter_context(connected(conninfo, what))
+        if connection.execute("select pg_try_advisory_lock(hashtextextended(%s, 0))", [name]).fetchall() == [(True,)]:
+            return held.pop_all()
+    return None
+
+
+def _holder(connection: "Connection", name: str) -> str:
+    """Who has a turn, by the name under which they are connected."""
+    found = connection.execute(
+        "select application_name, coalesce(host(client_addr), 'this machine') from pg_locks join pg_stat_activity "
+        "using (pid) where locktype = 'advisory' and granted "
+        "and (classid::bigint << 32) | objid::bigint = hashtextextended(%s, 0)",
+        [name],
+    ).fetchone()
+    return f"{found[0]} ({found[1]})" if found else "another process"
+
+
+def unavailable(what: str, why: object, conninfo: str) -> WarehouseUnavailable:
+    """An error in our words, without what may hold a password."""
+    said = str(why).strip().partition("\n")[0]
+    for secret in filter(None, (conninfo, _password(conninfo))):
+        said = said.replace(secret, "…")
+    return WarehouseUnavailable(
+        f"{what} cannot be reached: {said}.",
+        "What is stored is as it was. Check that PostgreSQL runs and is the one that the setting names, then "
+        "materialize again.",
+    )
+
+
+def _password(conninfo: str) -> str:
+    from psycopg import Error
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        return str(conninfo_to_dict(conninfo).get("password") or "")
+    except Error:
+        return ""
