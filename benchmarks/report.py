@@ -126,7 +126,25 @@ def _slope(found: Found) -> str:
     return f"### Rows of agent activity\n\n{said}\n\n{_table(heads, rows)}"
 
 
-_WRITERS = {"days": _days, "peers": _peers, "tenfold": _tenfold, "month": _month, "slope": _slope}
+def _scale_out(found: Found) -> str:
+    one, two = found["workers"]["1"], found["workers"]["2"]
+    said = (
+        f"{found['days']} days of {found['tables']} tables, {one['rows']:,} rows, by Celery's workers into a lake, "
+        f"from the vendors' APIs, a run for each table: {one['seconds']} s by one worker, {two['seconds']} s by two, "
+        f"**{one['seconds'] / two['seconds']:.2f}** times as fast. All tables were equal. Sandbox, PostgreSQL, Redis "
+        "and Dagster ran on the same two cores."
+    )
+    return f"### One worker and two\n\n{said}"
+
+
+_WRITERS = {
+    "days": _days,
+    "peers": _peers,
+    "tenfold": _tenfold,
+    "month": _month,
+    "slope": _slope,
+    "scale_out": _scale_out,
+}
 
 
 def _seconds(value: float | None) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from contact_analytics.lib.account import key_of
 from contact_analytics.lib.asset_options import SCHEDULE_CRON
 from contact_analytics.lib.day_range import range_tags
 from contact_analytics.retention_clock import TABLE as RETENTION_CLOCK
@@ -32,7 +33,7 @@ def last_days(
 
 
 def _tables(vendor: str, *names: str) -> dg.AssetSelection:
-    return dg.AssetSelection.assets(*(f"{vendor}/{name}" for name in names))
+    return dg.AssetSelection.assets(*(key_of(f"{vendor}.{name}") for name in names))
 
 
 liveperson_data_access_job = dg.define_asset_job(
@@ -79,7 +80,8 @@ def liveperson_data_access_daily(context: dg.ScheduleEvaluationContext) -> dg.Ru
     "conversations of all stored days, refreshing those in which one has changed, until they are 13 months old.",
 )
 def liveperson_messaging_daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    return last_days(context, run_config={"ops": {"liveperson__conversations": {"config": {"follow": True}}}})
+    conversations = key_of("liveperson.conversations").to_python_identifier()
+    return last_days(context, run_config={"ops": {conversations: {"config": {"follow": True}}}})
 
 
 @dg.schedule(

@@ -57,11 +57,11 @@ defs = dg.Definitions(
     ],
     executor=dg.in_process_executor,
     resources={
-        "archive": ArchiveResource(root=settings.path("CONTACT_ANALYTICS_ARCHIVE", "data/archive")),
+        "archive": ArchiveResource(root=settings.path("CONTACT_ANALYTICS_ARCHIVE")),
         "warehouse": WarehouseResource(
             database=settings.warehouse(),
             publish=settings.path("CONTACT_ANALYTICS_PUBLISH"),
-            lake_data=settings.lake_data(),
+            lake_data=settings.path("CONTACT_ANALYTICS_LAKE_DATA"),
         ),
         "webhook": WebhookResource(
             url=settings.text("CONTACT_ANALYTICS_WEBHOOK_URL"),
@@ -69,7 +69,7 @@ defs = dg.Definitions(
             retry_wait_seconds=settings.retry_wait_seconds(),
         ),
         "brand_files": BrandFilesResource(paths=settings.brand_files()),
-        "pages": PagesResource(root=settings.path("CONTACT_ANALYTICS_REPORTS", "data/reports")),
+        "pages": PagesResource(root=settings.path("CONTACT_ANALYTICS_REPORTS")),
         **liveperson.RESOURCES,
         **khoros_care.RESOURCES,
         **nice_cxone.RESOURCES,

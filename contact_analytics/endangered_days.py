@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
+from contact_analytics.lib.account import key_of
 from contact_analytics.lib.dataset import Dataset
 from contact_analytics.lib.day_range import days_of, range_tags
 from contact_analytics.lib.retention import REQUEST_DAYS, Day, clock, endangered, first_to_go, stretches
@@ -53,12 +54,16 @@ def requested(instance: dg.DagsterInstance, datasets: Sequence[Dataset], now: da
             if week := _next_week(missing, _tried(instance, dataset, now), now):
                 weeks.append(week)
     for week in sorted(weeks, key=lambda days: min(map(first_to_go, days))):
-        table, first, last = week[0].dataset.table, week[0].day, week[-1].day
+        first, last = week[0].day, week[-1].day
         left = min(day.days_left or 0 for day in week)
         yield dg.RunRequest(
-            run_key=f"{table} {first} {last} {now:%Y-%m-%dT%H:%M:%S}",
+            run_key=f"{_tag(week[0].dataset)} {first} {last} {now:%Y-%m-%dT%H:%M:%S}",
             asset_selection=[week[0].dataset.key],
-            tags={**range_tags(first, last), TAG: table, "dagster/priority": str(REQUEST_DAYS - round(left))},
+            tags={
+                **range_tags(first, last),
+                TAG: _tag(week[0].dataset),
+                "dagster/priority": str(REQUEST_DAYS - round(left)),
+            },
         )
 
 
@@ -82,7 +87,7 @@ def _at_risk(instance: dg.DagsterInstance) -> Mapping[str, Collection[str]]:
     assert isinstance(at_risk.value, dict)
     by_table: dict[str, list[str]] = at_risk.value
     return {
-        table: set(days) - _materialized(instance, dg.AssetKey(table.split(".")), days, looked_at.value)
+        table: set(days) - _materialized(instance, key_of(table), days, looked_at.value)
         for table, days in by_table.items()
     }
 
@@ -125,8 +130,13 @@ def _wait(day: Day) -> timedelta:
 def _tried(instance: dg.DagsterInstance, dataset: Dataset, now: datetime) -> Sequence[dg.RunRecord]:
     """The sensor's runs of a table that may have to be waited after, the last one first."""
     return instance.get_run_records(
-        dg.RunsFilter(tags={TAG: dataset.table}, updated_after=now - _LONGEST_WAIT), limit=_MOST_RECORDS
+        dg.RunsFilter(tags={TAG: _tag(dataset)}, updated_after=now - _LONGEST_WAIT), limit=_MOST_RECORDS
     )
+
+
+def _tag(dataset: Dataset) -> str:
+    """A table by its name, behind the account's where it has one."""
+    return ".".join(dataset.key.path)
 
 
 def _days(run: dg.RunRecord) -> Iterator[date]:

@@ -6,6 +6,7 @@ FROM stays as it is. No run may be going: what is stored in FROM meanwhile is no
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -15,13 +16,14 @@ from pathlib import Path
 from duckdb import DuckDBPyConnection
 from rich.console import Console
 
-from contact_analytics.lib.dataset import PARTITION
+from contact_analytics.lib.account import VARIABLE
+from contact_analytics.lib.dataset import META, PARTITION
 from contact_analytics.lib.errors import ConfigurationError, ContactAnalyticsError, WarehouseError, in_our_words
-from contact_analytics.lib.lake import lake_of, name_of, partitioned
+from contact_analytics.lib.lake import TURNS, lake_of, name_of, partitioned
 from contact_analytics.lib.schema import literal, quoted
 from contact_analytics.lib.tables import row_digest
 from contact_analytics.lib.warehouse import WarehouseResource, transaction
-from contact_analytics.settings import lake_data
+from contact_analytics.settings import path
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,14 @@ def main() -> int:
     parser.add_argument("source", metavar="FROM", help="a DuckDB file, or ducklake:postgres:…")
     parser.add_argument("target", metavar="TO", help="the same; it must not hold tables yet")
     parser.add_argument(
-        "--lake-data", default=lake_data(), help="where the lake's files are (default CONTACT_ANALYTICS_LAKE_DATA)"
+        "--lake-data",
+        default=path("CONTACT_ANALYTICS_LAKE_DATA"),
+        help="where the lake's files are (default CONTACT_ANALYTICS_LAKE_DATA)",
     )
+    parser.add_argument("--account", default="", help="whose it is, where accounts have names: a schema of the lake")
     options = parser.parse_args()
+    if options.account:
+        os.environ[VARIABLE] = options.account
     console, rows, tables = Console(), 0, 0
     try:
         for moved in move(options.source, options.target, options.lake_data):
@@ -89,18 +96,20 @@ def _copied(connection: DuckDBPyConnection, old: str, new: str, *, is_lake: bool
     for schema, table, comment in tables:
         name = f"{quoted(schema)}.{quoted(table)}"
         columns = connection.execute(
-            "select column_name, data_type, comment from duckdb_columns() "
+            "select column_name, data_type, comment, column_default from duckdb_columns() "
             "where database_name = ? and schema_name = ? and table_name = ? order by column_index",
             [old, schema, table],
         ).fetchall()
-        declared = ", ".join(f"{quoted(column)} {kind}" for column, kind, _ in columns)
+        declared = ", ".join(
+            f"{quoted(column)} {kind}{f' default {default}' if default else ''}" for column, kind, _, default in columns
+        )
         connection.execute(f"create schema if not exists {new}.{quoted(schema)}")
         connection.execute(f"create table {new}.{name} ({declared})")
-        if is_lake and schema != "meta" and PARTITION in (column for column, *_ in columns):
+        if is_lake and schema != META and PARTITION in (column for column, *_ in columns):
             partitioned(connection, f"{new}.{name}", PARTITION)
         if comment:
             connection.execute(f"comment on table {new}.{name} is {literal(comment)}")
-        for column, _, about in columns:
+        for column, _, about, _ in columns:
             if about:
                 connection.execute(f"comment on column {new}.{name}.{quoted(column)} is {literal(about)}")
         connection.execute(f"insert into {new}.{name} by name select * from {old}.{name}")
@@ -120,8 +129,12 @@ def _copied(connection: DuckDBPyConnection, old: str, new: str, *, is_lake: bool
 
 
 def _tables(connection: DuckDBPyConnection, database: str) -> list[tuple[str, str, str | None]]:
-    query = "select schema_name, table_name, comment from duckdb_tables() where database_name = ? order by all"
-    return connection.execute(query, [database]).fetchall()
+    """The tables of a database but for what a lake has for itself."""
+    query = (
+        "select schema_name, table_name, comment from duckdb_tables() where database_name = ? "
+        "and schema_name || '.' || table_name <> ? order by all"
+    )
+    return connection.execute(query, [database, TURNS]).fetchall()
 
 
 @contextmanager

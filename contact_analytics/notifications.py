@@ -11,6 +11,7 @@ from itertools import dropwhile
 import dagster as dg
 
 from contact_analytics import settings
+from contact_analytics.lib.account import key_of
 from contact_analytics.lib.day_range import days_of
 from contact_analytics.lib.http import in_short
 from contact_analytics.lib.retention import Day, first_to_go
@@ -77,7 +78,7 @@ def notify_endangered(webhook: WebhookResource, days: Sequence[Day]) -> None:
     advice = "Press Materialize… on these assets and choose these days, the first ones first."
     title = f"Days to load before the vendor deletes them: {len(days)}"
     lines = [*_first(lines, _SHOWN_ENDANGERED), advice]
-    webhook.post(title, lines, name="Retention clock", path="assets/meta/retention_clock")
+    webhook.post(title, lines, name="Retention clock", path=f"assets/{'/'.join(key_of('meta.retention_clock').path)}")
 
 
 def _post(webhook: WebhookResource, title: str, lines: Sequence[str], run_id: str) -> None:

@@ -8,21 +8,18 @@ from math import isfinite
 from pathlib import Path
 
 import dagster as dg
-from dotenv import load_dotenv
 
 from contact_analytics.lib.errors import ConfigurationError
 from contact_analytics.lib.lake import PREFIX
+from contact_analytics.places import PLACES, WAREHOUSE
 
 # What stands before the colon in `s3://…`, `ducklake:…` and `:memory:`; a path has a slash or a dot there.
 _SCHEME = re.compile(r"[A-Za-z0-9+_-]*:")
-
-load_dotenv(Path.cwd() / ".env")
 
 # Fixed, because a start that moves removes partitions under running backfills.
 START_DATE = os.environ.get("CONTACT_ANALYTICS_START_DATE") or "2025-01-01"
 PARTITIONS = dg.DailyPartitionsDefinition(start_date=START_DATE, timezone="UTC")
 
-_WAREHOUSE = "CONTACT_ANALYTICS_WAREHOUSE"
 UNUSED_TABLES = "CONTACT_ANALYTICS_UNUSED_TABLES"
 # What says that a company has a vendor: one of these is set.
 CREDENTIALS = {
@@ -37,12 +34,12 @@ def text(name: str, default: str = "") -> str:
     return dg.EnvVar(name) if os.environ.get(name) else default
 
 
-def path(name: str, default: str = "") -> str:
+def path(name: str) -> str:
     """A location: relative ones are taken from where Dagster is started, so that every process means the same.
 
     Empty where it is not set and has no default.
     """
-    value = os.environ.get(name) or default
+    value = os.environ.get(name) or PLACES.get(name, "")
     return value if not value or _SCHEME.match(value) else str(Path(value).absolute())
 
 
@@ -65,14 +62,9 @@ def number(name: str, default: float) -> float:
 
 def warehouse() -> str:
     """Where the tables are; of a lake the variable, as its value may hold a password."""
-    if os.environ.get(_WAREHOUSE, "").startswith(PREFIX):
-        return dg.EnvVar(_WAREHOUSE)
-    return path(_WAREHOUSE, "data/contact_analytics.duckdb")
-
-
-def lake_data() -> str:
-    """Where a lake's files are."""
-    return path("CONTACT_ANALYTICS_LAKE_DATA", "data/lake")
+    if os.environ.get(WAREHOUSE, "").startswith(PREFIX):
+        return dg.EnvVar(WAREHOUSE)
+    return path(WAREHOUSE)
 
 
 def tenants() -> str:

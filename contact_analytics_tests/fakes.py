@@ -282,7 +282,7 @@ def impatient(name: str, retries: int = 0) -> dg.AssetsDefinition:
     """A daily asset whose step is retried at once or not at all, instead of after minutes."""
     module = MODULES[name]
     policy = dg.RetryPolicy(max_retries=retries, delay=0) if retries else None
-    options = daily_table(module.DATASET, module.PARTITIONS) | {"retry_policy": policy}
+    options = daily_table(module.DATASET, module.PARTITIONS, "api") | {"retry_policy": policy}
     return dg.asset(**options)(getattr(module, name).op.compute_fn.decorated_fn)
 
 

@@ -127,14 +127,14 @@ class Account:
 def impatient(name: str) -> dg.AssetsDefinition:
     """A dimension's asset whose step is not retried after minutes."""
     module = MODULES[name]
-    options = dimension_table(module.DIMENSION) | {"retry_policy": None}
+    options = dimension_table(module.DIMENSION, "lists") | {"retry_policy": None}
     return dg.asset(**options)(getattr(module, name).op.compute_fn.decorated_fn)
 
 
 def asset_of(dimension: Dimension) -> dg.AssetsDefinition:
     """An asset over another dimension than those that exist."""
 
-    @dg.asset(**dimension_table(dimension) | {"retry_policy": None})
+    @dg.asset(**dimension_table(dimension, "lists") | {"retry_policy": None})
     def another(
         context: dg.AssetExecutionContext,
         config: DimensionConfig,

@@ -33,7 +33,7 @@ def postgres_database() -> Iterator[str]:
 
 
 @contextmanager
-def lake(folder: Path, wait_seconds: float = 0.3) -> Iterator[WarehouseResource]:
+def lake(folder: Path, wait_seconds: float = 0.03) -> Iterator[WarehouseResource]:
     """An empty lake whose files are in a folder."""
     with postgres_database() as conninfo:
         yield WarehouseResource(

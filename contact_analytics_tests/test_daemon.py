@@ -1,8 +1,6 @@
 """Dagster's own daemon over the real code location: what it runs by itself, counted."""
 
 import os
-import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -18,6 +16,7 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 
 from contact_analytics.endangered_days import TAG
 from contact_analytics.lib.day_range import days_of
+from contact_analytics.sandbox.dagster_processes import dagster_home, process
 from contact_analytics.sandbox.serve import environment, running
 
 ROOT = Path(__file__).parents[1]
@@ -30,9 +29,7 @@ DATA_ACCESS = ("agent_activity", "engagement", "survey", "web_session")
 @contextmanager
 def daemon(folder: Path, **settings: str) -> Iterator[tuple[dg.DagsterInstance, dict[str, str]]]:
     """The daemon, running, over an empty warehouse and a small sandbox; its instance, and its environment."""
-    home = folder / "dagster"
-    home.mkdir()
-    shutil.copyfile(ROOT / "deploy" / "dagster.yaml", home / "dagster.yaml")
+    home = dagster_home(folder / "dagster", "dagster.yaml")
     with running(scale=0.02) as url:
         variables = {
             "DAGSTER_HOME": str(home),
@@ -44,30 +41,11 @@ def daemon(folder: Path, **settings: str) -> Iterator[tuple[dg.DagsterInstance, 
             **settings,
         }
         # Opened first, as two processes would make the same files at once.
-        with dg.DagsterInstance.from_config(str(home)) as instance, (folder / "daemon.log").open("wb") as log:
+        with dg.DagsterInstance.from_config(str(home)) as instance:
             instance.get_runs()
-            process = subprocess.Popen(
-                [
-                    Path(sys.executable).with_name("dagster-daemon"),
-                    "run",
-                    "-m",
-                    "contact_analytics_tests.daemon_location",
-                ],
-                cwd=ROOT,
-                env=os.environ | variables,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-            try:
+            words = ["dagster-daemon", "run", "-m", "contact_analytics_tests.daemon_location"]
+            with process(words, variables, folder / "daemon.log"):
                 yield instance, variables
-            finally:
-                process.send_signal(signal.SIGINT)
-                try:
-                    process.wait(20)
-                except subprocess.TimeoutExpired:
-                    os.killpg(process.pid, signal.SIGKILL)
-                    process.wait()
 
 
 def until(done: Callable[[], bool], seconds: float, otherwise: Callable[[], object]) -> None:

@@ -62,7 +62,7 @@ def asset_of(schema: type[dy.Schema]) -> Any:
     dataset = replace(DATASET, schema=schema)
     file_format = FileFormat(schema, "Survey", "VisitorHeader", body="SurveyData", rows="surveys")
 
-    @dg.asset(**daily_table(dataset, PARTITIONS))
+    @dg.asset(**daily_table(dataset, PARTITIONS, "api"))
     def survey(
         context: dg.AssetExecutionContext,
         config: ExtractionConfig,

@@ -2,9 +2,6 @@
 
 import json
 import os
-import shutil
-import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,10 +11,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from contact_analytics.sandbox.brand_files import write_brand_files
+from contact_analytics.sandbox.dagster_processes import Dagster, dagster_dev, dagster_home
 from contact_analytics.sandbox.serve import environment, running
 from contact_analytics_tests.pictures import CHROMIUM, REPORT, opened, take_report, take_ui
 
@@ -29,24 +26,22 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (Debian
 
 @dataclass(frozen=True)
 class Ui:
-    """Dagster's UI by its URL, and the environment that it runs in."""
+    """Dagster's UI, and the environment that it runs in."""
 
-    url: str
+    dagster: Dagster
     variables: Mapping[str, str]
+
+    @property
+    def url(self) -> str:
+        return self.dagster.url
 
 
 @pytest.fixture
 def ui(tmp_path: Path) -> Iterator[Ui]:
     """`dagster dev` over an empty warehouse and a small sandbox; its thirty days are within retention."""
-    home = tmp_path / "dagster"
-    home.mkdir()
-    shutil.copyfile(ROOT / "deploy" / "dagster.yaml", home / "dagster.yaml")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     with running(scale=SCALE) as url:
         settings = {
-            "DAGSTER_HOME": str(home),
+            "DAGSTER_HOME": str(dagster_home(tmp_path / "dagster", "dagster.yaml")),
             "CONTACT_ANALYTICS_WAREHOUSE": str(tmp_path / "warehouse.duckdb"),
             "CONTACT_ANALYTICS_ARCHIVE": str(tmp_path / "archive"),
             "CONTACT_ANALYTICS_REPORTS": str(tmp_path / "reports"),
@@ -54,25 +49,8 @@ def ui(tmp_path: Path) -> Iterator[Ui]:
             **environment(url),
             **write_brand_files(tmp_path / "brand", datetime.now(UTC).date(), SCALE),
         }
-        server = subprocess.Popen(
-            [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)],
-            cwd=ROOT,
-            env=os.environ | settings,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        base = f"http://127.0.0.1:{port}"
-        try:
-            _until(lambda: _answers(base), 90, "the UI did not start")
-            yield Ui(base, os.environ | settings)
-        finally:
-            server.send_signal(signal.SIGINT)
-            try:
-                server.wait(20)
-            except subprocess.TimeoutExpired:
-                os.killpg(server.pid, signal.SIGKILL)
-                server.wait()
+        with dagster_dev(settings) as dagster:
+            yield Ui(dagster, os.environ | settings)
 
 
 def test_a_month_is_backfilled_from_the_ui_in_one_run(ui: Ui, tmp_path: Path) -> None:
@@ -89,7 +67,7 @@ def test_a_month_is_backfilled_from_the_ui_in_one_run(ui: Ui, tmp_path: Path) ->
         dialog.get_by_role("button", name="All", exact=True).first.click()
         dialog.get_by_role("button", name="Launch").last.click()
         _until(lambda: _materialized(ui, "liveperson", "survey") == DAYS, 150, "the backfill did not finish")
-        assert [run["status"] for run in _runs(ui)] == ["SUCCESS"]
+        assert [run["status"] for run in ui.dagster.runs()] == ["SUCCESS"]
         page.goto(f"{asset}?view=partitions")
         page.get_by_text(f"Materialized ({DAYS})").wait_for(timeout=20_000)
         newest = str(datetime.now(UTC).date() - timedelta(days=1))
@@ -117,30 +95,12 @@ def _launch(ui: Ui, key: str, day: str = "") -> None:
     assert done.returncode == 0, done.stderr
 
 
-def _runs(ui: Ui) -> list[dict[str, Any]]:
-    answer = _ask(ui, "{ runsOrError { ... on Runs { results { runId status } } } }")
-    return answer["runsOrError"]["results"]
-
-
 def _materialized(ui: Ui, *key: str) -> int:
     """How many days of an asset are materialized when a run has ended."""
     query = f"""{{ assetNodeOrError(assetKey: {{path: {json.dumps(key)}}}) {{
         ... on AssetNode {{ partitionStats {{ numMaterialized }} }} }} }}"""
-    done = [run for run in _runs(ui) if run["status"] in ("SUCCESS", "FAILURE")]
-    return _ask(ui, query)["assetNodeOrError"]["partitionStats"]["numMaterialized"] if done else 0
-
-
-def _ask(ui: Ui, query: str) -> dict[str, Any]:
-    answer = httpx.post(f"{ui.url}/graphql", json={"query": query}, timeout=30).json()
-    assert "errors" not in answer, json.dumps(answer["errors"])
-    return answer["data"]
-
-
-def _answers(ui: str) -> bool:
-    try:
-        return httpx.get(f"{ui}/server_info", timeout=5).is_success
-    except httpx.TransportError:
-        return False
+    done = [run for run in ui.dagster.runs() if run["status"] in ("SUCCESS", "FAILURE")]
+    return ui.dagster.ask(query)["assetNodeOrError"]["partitionStats"]["numMaterialized"] if done else 0
 
 
 def _until(done: Any, seconds: float, otherwise: str) -> None:

@@ -101,7 +101,7 @@ def _connect(resource: KhorosCareAnalyticsReportsResource) -> Generator[AgentLis
         yield AgentList(api)
 
 
-@dg.asset(**dimension_table(DIMENSION), pool="khoros_care")
+@dg.asset(**dimension_table(DIMENSION, pool="khoros_care"))
 def agents(
     context: dg.AssetExecutionContext,
     config: DimensionConfig,

@@ -39,7 +39,7 @@ DATASET = report(
 )
 
 
-@dg.asset(**daily_table(DATASET, PARTITIONS), pool="khoros_care")
+@dg.asset(**daily_table(DATASET, PARTITIONS, pool="khoros_care"))
 def combined(
     context: dg.AssetExecutionContext,
     config: KhorosCareConfig,

@@ -61,7 +61,7 @@ DATASET = report(
 )
 
 
-@dg.asset(**daily_table(DATASET, PARTITIONS), pool="khoros_care")
+@dg.asset(**daily_table(DATASET, PARTITIONS, pool="khoros_care"))
 def conversation(
     context: dg.AssetExecutionContext,
     config: KhorosCareConfig,

@@ -35,7 +35,7 @@ DATASET = report(
 )
 
 
-@dg.asset(**daily_table(DATASET, PARTITIONS), pool="khoros_care")
+@dg.asset(**daily_table(DATASET, PARTITIONS, pool="khoros_care"))
 def conversation_actions(
     context: dg.AssetExecutionContext,
     config: KhorosCareConfig,

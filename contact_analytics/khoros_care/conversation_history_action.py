@@ -43,7 +43,7 @@ DATASET = report(
 )
 
 
-@dg.asset(**daily_table(DATASET, PARTITIONS), pool="khoros_care")
+@dg.asset(**daily_table(DATASET, PARTITIONS, pool="khoros_care"))
 def conversation_history_action(
     context: dg.AssetExecutionContext,
     config: KhorosCareConfig,

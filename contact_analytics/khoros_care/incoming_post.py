@@ -40,7 +40,7 @@ DATASET = report(
 )
 
 
-@dg.asset(**daily_table(DATASET, PARTITIONS), pool="khoros_care")
+@dg.asset(**daily_table(DATASET, PARTITIONS, pool="khoros_care"))
 def incoming_post(
     context: dg.AssetExecutionContext,
     config: KhorosCareConfig,

@@ -32,7 +32,7 @@ def marketing_export(id: str) -> tuple[Dataset, dg.AssetsDefinition]:  # noqa: A
     name = "marketing_" + re.sub(r"\W+", "_", id).strip("_").lower()
     dataset = report(name, MarketingRow, grain=f"One row of the Publishing export {id}, its fields in `_extra`.")
 
-    @dg.asset(**daily_table(dataset, PARTITIONS), pool="khoros_care")
+    @dg.asset(**daily_table(dataset, PARTITIONS, pool="khoros_care"))
     def marketing(
         context: dg.AssetExecutionContext,
         config: KhorosCareConfig,

@@ -39,7 +39,7 @@ DATASET = report(
 )
 
 
-@dg.asset(**daily_table(DATASET, PARTITIONS), pool="khoros_care")
+@dg.asset(**daily_table(DATASET, PARTITIONS, pool="khoros_care"))
 def raw_expert_help(
     context: dg.AssetExecutionContext,
     config: KhorosCareConfig,

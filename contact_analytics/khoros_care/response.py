@@ -67,7 +67,7 @@ DATASET = report(
 )
 
 
-@dg.asset(**daily_table(DATASET, PARTITIONS), pool="khoros_care")
+@dg.asset(**daily_table(DATASET, PARTITIONS, pool="khoros_care"))
 def response(
     context: dg.AssetExecutionContext,
     config: KhorosCareConfig,

@@ -42,7 +42,7 @@ DATASET = report(
 )
 
 
-@dg.asset(**daily_table(DATASET, PARTITIONS), pool="khoros_care")
+@dg.asset(**daily_table(DATASET, PARTITIONS, pool="khoros_care"))
 def response_approval(
     context: dg.AssetExecutionContext,
     config: KhorosCareConfig,

@@ -35,7 +35,7 @@ FORMAT = report_format(TeamPerformance)
 DATASET = report("team_performance", TeamPerformance, grain="One row an agent of a team.")
 
 
-@dg.asset(**daily_table(DATASET, PARTITIONS), pool="khoros_care")
+@dg.asset(**daily_table(DATASET, PARTITIONS, pool="khoros_care"))
 def team_performance(
     context: dg.AssetExecutionContext,
     config: KhorosCareConfig,

@@ -40,7 +40,7 @@ DATASET = report(
 )
 
 
-@dg.asset(**daily_table(DATASET, PARTITIONS), pool="khoros_care")
+@dg.asset(**daily_table(DATASET, PARTITIONS, pool="khoros_care"))
 def team_performance_interval(
     context: dg.AssetExecutionContext,
     config: KhorosCareConfig,

@@ -57,7 +57,7 @@ def _connect(resource: KhorosCareAnalyticsReportsResource) -> Generator[TeamList
         yield TeamList(api)
 
 
-@dg.asset(**dimension_table(DIMENSION), pool="khoros_care")
+@dg.asset(**dimension_table(DIMENSION, pool="khoros_care"))
 def teams(
     context: dg.AssetExecutionContext,
     config: DimensionConfig,

@@ -37,7 +37,7 @@ FORMAT = report_format(User)
 DATASET = report("user", User, grain="One row a user and team.")
 
 
-@dg.asset(**daily_table(DATASET, PARTITIONS), pool="khoros_care")
+@dg.asset(**daily_table(DATASET, PARTITIONS, pool="khoros_care"))
 def user(
     context: dg.AssetExecutionContext,
     config: KhorosCareConfig,

@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 from contact_analytics.lib import dimension_checks
+from contact_analytics.lib.account import key_of, pool_of
 from contact_analytics.lib.checks import check_specs
 from contact_analytics.lib.dataset import Dataset, Dimension, Table
 from contact_analytics.lib.report import (
@@ -31,19 +32,19 @@ _LOOKED_AT_CRON, _LOOKED_AT = "0 8 * * *", timedelta(hours=8)
 _RETRY_POLICY = dg.RetryPolicy(max_retries=2, delay=120, backoff=dg.Backoff.EXPONENTIAL)
 
 
-def daily_table(dataset: Dataset, partitions: dg.DailyPartitionsDefinition) -> dict[str, Any]:
-    """The options of a daily table's asset: key, partitions, one run a backfill, what the UI shows."""
+def daily_table(dataset: Dataset, partitions: dg.DailyPartitionsDefinition, pool: str) -> dict[str, Any]:
+    """The options of a daily table's asset: key, partitions, one run a backfill, its API's pool, what the UI shows."""
     return {
-        **_vendors_table(dataset, _description(dataset)),
+        **_vendors_table(dataset, _description(dataset), pool),
         **_daily(partitions),
         "check_specs": check_specs(dataset),
     }
 
 
-def dimension_table(dimension: Dimension) -> dict[str, Any]:
+def dimension_table(dimension: Dimension, pool: str) -> dict[str, Any]:
     """The options of a dimension's asset: as a daily table's, without partitions; each run materializes it."""
     return {
-        **_vendors_table(dimension, _description_of_history(dimension)),
+        **_vendors_table(dimension, _description_of_history(dimension), pool),
         # Of daily tables, `newest_due_day_is_in` tells: to a policy, any day is as good as the newest.
         "freshness_policy": dg.FreshnessPolicy.cron(deadline_cron=_LOOKED_AT_CRON, lower_bound_delta=_LOOKED_AT),
         # The rows are in DuckDB when the function ends: there is nothing for an IO manager to store.
@@ -66,7 +67,7 @@ def unpartitioned_report(report: UnpartitionedReport) -> dict[str, Any]:
     """The options of the asset of a report without partitions: each run makes the whole table."""
     return {
         **_report(report, "made anew as a whole"),
-        "deps": [table.split(".") for table in report.tables],
+        "deps": [key_of(table) for table in report.tables],
         "dagster_type": dg.Nothing,
         "automation_condition": any_input_has_changed(),
     }
@@ -111,9 +112,12 @@ def _daily(partitions: dg.DailyPartitionsDefinition) -> dict[str, Any]:
     }
 
 
-def _vendors_table(table: Table, description: str) -> dict[str, Any]:
+def _vendors_table(table: Table, description: str, pool: str) -> dict[str, Any]:
     """What all vendors' tables have."""
-    return _table(table, description, {"documentation": dg.MetadataValue.url(table.documentation)})
+    return {
+        **_table(table, description, {"documentation": dg.MetadataValue.url(table.documentation)}),
+        "pool": pool_of(pool),
+    }
 
 
 def _table(table: Table, description: str, metadata: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import dagster as dg
 import dataframely as dy
 from duckdb import DuckDBPyConnection
 
+from contact_analytics.lib.account import ACCOUNT, COLUMN, account, key_of
 from contact_analytics.lib.fingerprint import fingerprint
 from contact_analytics.lib.schema import children, columns_of, duckdb_type, facts, quoted
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from contact_analytics.lib.archive import ArchiveResource
     from contact_analytics.lib.extractions import Extraction
 
-PARTITION = "partition_date"
+PARTITION, META = "partition_date", "meta"
 
 
 class Provenance(dy.Schema):
@@ -58,7 +59,7 @@ class Table:
 
     @property
     def key(self) -> dg.AssetKey:
-        return dg.AssetKey([self.vendor, self.name])
+        return key_of(self.table)
 
     @property
     def table(self) -> str:
@@ -84,6 +85,7 @@ class Table:
     def column_schema(self) -> dg.TableSchema:
         """The table as Dagster's UI shows it."""
         keys = self.primary_key
+        marked = [dg.TableColumn(COLUMN, type="VARCHAR", description=ACCOUNT)] if account() else []
         return dg.TableSchema(
             columns=[
                 dg.TableColumn(
@@ -95,6 +97,7 @@ class Table:
                 )
                 for name, column in self.columns().items()
             ]
+            + marked
         )
 
     def views(self) -> dict[str, str]:
@@ -123,7 +126,7 @@ class Table:
 class MetaTable(Table):
     """A table of ours about the others, without provenance."""
 
-    vendor: str = "meta"
+    vendor: str = META
     documentation: str = "docs/extractions.md"
 
     def columns(self) -> dict[str, dy.Column]:

@@ -31,19 +31,25 @@ _WHAT = "The lake's catalog"
 _STORE = "s3://"
 # What DuckDB says of a statement to a database that went away.
 _LOST = "Failed to execute query"
-_INLINED, _ROWS = "data_inlining_row_limit", 1000
+# A table of one row, which each transaction that writes counts on.
+TURNS: Final = "meta.turns"
+_ROWS = 1000
 
 
 @dataclass(frozen=True)
 class Lake:
-    """A lake by its catalog, libpq's words for a database, and by where its files are."""
+    """A lake by its catalog, libpq's words for a database and its schema there, and by where its files are."""
 
     conninfo: str
     data: str
+    schema: str = ""
 
     @contextmanager
     def turn(self, seconds: float) -> Generator[None]:
-        """Alone among the writers of the lake. Raises `WarehouseBusy`, which names the writer, after some seconds."""
+        """Alone among the writers of the lake. Raises `WarehouseBusy`, which names the writer, after some seconds.
+
+        It keeps writers from writing in vain. Should it be lost, the second one's commit fails: see `taken`.
+        """
 
         def busy(holder: str) -> WarehouseBusy:
             return WarehouseBusy(
@@ -51,7 +57,7 @@ class Lake:
                 "Nothing was changed. Materialize again when that run has ended.",
             )
 
-        with turn(self.conninfo, _WHAT, _TURN, seconds, busy):
+        with turn(self.conninfo, _WHAT, f"{_TURN} {self.schema}", seconds, busy):
             yield
 
     @contextmanager
@@ -62,15 +68,16 @@ class Lake:
             try:
                 connection.execute(
                     f"attach {literal(f'{PREFIX}{_CATALOG}{self.conninfo}')} as {name} "
-                    f"(data_path {literal(self.data.rstrip('/') + '/')}, data_inlining_row_limit 0)"
+                    f"(data_path {literal(self.data.rstrip('/') + '/')}, data_inlining_row_limit 0"
+                    f"{f', metadata_schema {literal(self.schema)}' if self.schema else ''})"
                 )
             except duckdb.Error as error:
                 if "DATA_PATH" in str(error):
                     raise ConfigurationError(
                         f"The lake's files are not in {self.data}, by what its catalog says.",
                         "Set CONTACT_ANALYTICS_LAKE_DATA to where they are. Nothing was changed.",
-                    ) from error
-                raise unavailable(_WHAT, error, self.conninfo) from error
+                    ) from None
+                raise unavailable(_WHAT, error, self.conninfo) from None  # DuckDB says the password with it.
             if not self.data.startswith(_STORE):
                 # What is made in here is the owner's alone: customers' conversations are among it.
                 Path(self.data).mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -82,15 +89,17 @@ class Lake:
                 raise
             except duckdb.Error as error:
                 if _LOST in str(error):
-                    raise unavailable(_WHAT, "the connection was lost, and the database rolls back", "") from error
+                    raise unavailable(_WHAT, "the connection was lost, and the database rolls back", "") from None
                 raise
             finally:
-                with suppress(duckdb.Error):  # Where the catalog is gone, so is what was attached.
-                    connection.execute(f"use memory; detach {name}")
+                _detach(connection, name)
 
 
-def lake_of(database: str, data: str) -> Lake | None:
-    """The lake that a setting names, if it names one. Raises `ConfigurationError` for one with another catalog."""
+def lake_of(database: str, data: str, schema: str = "") -> Lake | None:
+    """The lake that a setting names, if it names one; several share a database, each with a schema of its own.
+
+    Raises `ConfigurationError` for one with another catalog.
+    """
     if not database.startswith(PREFIX):
         return None
     conninfo = database.removeprefix(PREFIX)
@@ -99,7 +108,17 @@ def lake_of(database: str, data: str) -> Lake | None:
             "The lake's catalog is no PostgreSQL database, and no other takes writers from several machines.",
             "Set CONTACT_ANALYTICS_WAREHOUSE to ducklake:postgres:dbname=… host=… user=…, or to a DuckDB file's path.",
         )
-    return Lake(conninfo.removeprefix(_CATALOG), data)
+    return Lake(conninfo.removeprefix(_CATALOG), data, schema)
+
+
+def _detach(connection: DuckDBPyConnection, name: str) -> None:
+    """Let go of a lake, whatever was begun there; DuckDB asks all that are attached for their tables."""
+    with suppress(duckdb.TransactionException):
+        connection.execute("rollback")
+    try:
+        connection.execute(f"use memory; detach {name}")
+    except duckdb.Error:
+        _loaded.cache_clear()
 
 
 _numbers = count(1)
@@ -165,24 +184,39 @@ def name_of(connection: DuckDBPyConnection) -> str:
     return name
 
 
+def is_lake(connection: DuckDBPyConnection) -> bool:
+    """Whether a connection's database is a lake."""
+    [(kind,)] = connection.execute(
+        "select type from duckdb_databases() where database_name = current_database()"
+    ).fetchall()
+    return kind == "ducklake"
+
+
+def taken(connection: DuckDBPyConnection) -> None:
+    """Make two transactions that write at once a conflict, which to DuckLake two first loads of a day are not."""
+    connection.execute(f"update {TURNS} set number = number + 1")
+
+
 def is_lost_race(error: Exception) -> bool:
     """Whether a commit failed because somebody else had changed the table since the transaction began."""
     return isinstance(error, duckdb.TransactionException) and "conflict" in str(error).lower()
 
 
-def keep_rows_in_catalog(connection: DuckDBPyConnection, schema: str) -> None:
-    """Let what is written to a schema a few rows at a time stay in the catalog: a file for each would be many.
+def prepare_catalog(connection: DuckDBPyConnection) -> None:
+    """Let what is written to `meta`, a few rows at a time, stay in the catalog: a file for each would be many.
 
     For no other schema: there it would forbid columns that vendors have, such as `row_id`.
     """
     lake = name_of(connection)
-    [(is_set,)] = connection.execute(
-        "select count(*) > 0 from ducklake_options(?) where option_name = ? and scope_entry = ?",
-        [lake, _INLINED, schema],
+    [(is_done,)] = connection.execute(
+        "select count(*) > 0 from duckdb_tables() where database_name = ? and schema_name || '.' || table_name = ?",
+        [lake, TURNS],
     ).fetchall()
-    if not is_set:
-        connection.execute(f"create schema if not exists {quoted(schema)}")
-        connection.execute(f"call ducklake_set_option(?, '{_INLINED}', {_ROWS}, schema => ?)", [lake, schema])
+    if not is_done:
+        # Each by itself: of a schema that is not committed nothing can be set. The table is the last, and tells.
+        connection.execute("create schema if not exists meta")
+        connection.execute(f"call ducklake_set_option(?, 'data_inlining_row_limit', {_ROWS}, schema => 'meta')", [lake])
+        connection.execute(f"create table {TURNS} as select 0::bigint as number")
 
 
 def partitioned(connection: DuckDBPyConnection, sql_name: str, column: str) -> None:

@@ -13,8 +13,6 @@ from contact_analytics.lib.warehouse import WarehouseResource
 
 # Who has begun to read may go on for so long: a file is removed no earlier after the last snapshot that needs it.
 _READING = timedelta(days=1)
-# What a writer that was killed has left is removed when no writer can be at it any more.
-_ABANDONED = timedelta(days=7)
 # By what they do to tables; each is a transaction of its own, so that writers wait for one of them only.
 _STEPS = (
     "ducklake_flush_inlined_data($lake)",
@@ -22,7 +20,6 @@ _STEPS = (
     "ducklake_merge_adjacent_files($lake)",
     "ducklake_rewrite_data_files($lake)",
     "ducklake_cleanup_old_files($lake, older_than => $reading)",
-    "ducklake_delete_orphaned_files($lake, older_than => $abandoned)",
 )
 
 
@@ -46,10 +43,11 @@ class LakeMaintenance:
 def maintain(warehouse: WarehouseResource, keep: timedelta) -> LakeMaintenance:
     """Join small files, write those anew of which much is deleted, forget snapshots that are older than `keep`.
 
-    What is stored stays as it is, however this ends. Writers wait for a step at most, readers for nothing.
+    What is stored stays as it is, however this ends. Writers wait for a step at most, readers for nothing. Files that a
+    killed writer has left are not looked for: what a catalog does not know of in its folder may be another lake's.
     """
     now = datetime.now(UTC)
-    known = {"kept": now - keep, "reading": now - _READING, "abandoned": now - _ABANDONED}
+    known = {"kept": now - keep, "reading": now - _READING}
     with in_our_words("Maintenance of the lake"):
         before = _size(warehouse)
         for step in _STEPS:

@@ -12,7 +12,8 @@ from contact_analytics.lib.errors import ConfigurationError, WarehouseUnavailabl
 if TYPE_CHECKING:
     from psycopg import Connection
 
-_CONNECT_SECONDS = 10
+# A connection that holds a turn is idle for long: a router that drops such is noticed, and kept from it.
+_CONNECT_SECONDS, _IDLE_SECONDS, _PROBE_SECONDS = 10, 30, 10
 
 
 @contextmanager
@@ -28,14 +29,22 @@ def connected(conninfo: str, what: str) -> Generator["Connection"]:
         )
     import psycopg
 
+    check_conninfo(conninfo)
     name = f"contact_analytics {socket.gethostname()} {os.getpid()}"
     try:
         with closing(
-            psycopg.connect(conninfo, autocommit=True, connect_timeout=_CONNECT_SECONDS, application_name=name)
+            psycopg.connect(
+                conninfo,
+                autocommit=True,
+                application_name=name,
+                connect_timeout=_CONNECT_SECONDS,
+                keepalives_idle=_IDLE_SECONDS,
+                keepalives_interval=_PROBE_SECONDS,
+            )
         ) as connection:
             yield connection
     except psycopg.Error as error:
-        raise unavailable(what, error, conninfo) from error
+        raise unavailable(what, error, conninfo) from None
 
 
 @contextmanager
@@ -74,7 +83,7 @@ def _holder(connection: "Connection", name: str) -> str:
 
 
 def unavailable(what: str, why: object, conninfo: str) -> WarehouseUnavailable:
-    """An error in our words, without what may hold a password."""
+    """An error in our words, without what may hold a password; raise it without its cause, which may, too."""
     said = str(why).strip().partition("\n")[0]
     for secret in filter(None, (conninfo, _password(conninfo))):
         said = said.replace(secret, "…")
@@ -85,11 +94,21 @@ def unavailable(what: str, why: object, conninfo: str) -> WarehouseUnavailable:
     )
 
 
-def _password(conninfo: str) -> str:
+def check_conninfo(conninfo: str) -> None:
+    """Raise `ConfigurationError` for what libpq cannot read, without it: it may hold a password."""
     from psycopg import Error
     from psycopg.conninfo import conninfo_to_dict
 
     try:
-        return str(conninfo_to_dict(conninfo).get("password") or "")
+        conninfo_to_dict(conninfo)
     except Error:
-        return ""
+        raise ConfigurationError(
+            "What follows ducklake:postgres: in CONTACT_ANALYTICS_WAREHOUSE names no database in libpq's words.",
+            "Write it as dbname=contact_lake host=db user=etl, and what has spaces between single quotes.",
+        ) from None
+
+
+def _password(conninfo: str) -> str:
+    from psycopg.conninfo import conninfo_to_dict
+
+    return str(conninfo_to_dict(conninfo).get("password") or "")

@@ -14,6 +14,7 @@ import dagster as dg
 import dataframely as dy
 import polars as pl
 
+from contact_analytics.lib.account import key_of
 from contact_analytics.lib.dataset import PARTITION, Partition, Table
 from contact_analytics.lib.schema import columns_of, facts
 
@@ -54,7 +55,7 @@ class Input:
 
     @property
     def key(self) -> dg.AssetKey:
-        return dg.AssetKey(self.table.split("."))
+        return key_of(self.table)
 
     def empty(self) -> pl.DataFrame:
         """The frame of a table that the company does not have."""
@@ -79,7 +80,7 @@ class BrandFile:
 
     @property
     def key(self) -> dg.AssetKey:
-        return dg.AssetKey([BRAND, self.name])
+        return key_of(f"{BRAND}.{self.name}")
 
 
 Frames = Mapping[str, pl.DataFrame]
@@ -159,8 +160,8 @@ class UnpartitionedReport(Report):
 
 def sources_of(column: dy.Column) -> list[tuple[dg.AssetKey, str]]:
     """The assets and their columns that a report's column is made from."""
-    parts = (source.split(".") for source in facts(column).sources)
-    return [(dg.AssetKey([vendor, table]), name) for vendor, table, name in parts]
+    parts = (source.rpartition(".") for source in facts(column).sources)
+    return [(key_of(table), name) for table, _, name in parts]
 
 
 def all_inputs_are_in(report: Report) -> dg.AutomationCondition[Any]:

@@ -9,8 +9,10 @@ import polars as pl
 from duckdb import DuckDBPyConnection
 from duckdb.sqltypes import DuckDBPyType
 
-from contact_analytics.lib.dataset import describe
-from contact_analytics.lib.errors import SchemaConflict
+from contact_analytics.lib.account import ACCOUNT, COLUMN, account
+from contact_analytics.lib.dataset import META, PARTITION, describe
+from contact_analytics.lib.errors import ConfigurationError, SchemaConflict
+from contact_analytics.lib.lake import is_lake, partitioned
 from contact_analytics.lib.schema import duckdb_type, literal, quoted
 
 # In DuckDB's own listings, which have all databases that are attached.
@@ -18,10 +20,10 @@ _OF_TABLE = "database_name = current_database() and schema_name = ? and table_na
 _WIDER = {("INTEGER", "BIGINT"), ("FLOAT", "DOUBLE")}
 
 
-def evolve(connection: DuckDBPyConnection, table: str, columns: Mapping[str, dy.Column], comment: str) -> bool:
+def evolve(connection: DuckDBPyConnection, table: str, columns: Mapping[str, dy.Column], comment: str) -> None:
     """Create `schema.table`, or add what its columns have gained; what a schema has lost stays, filled with nulls.
 
-    Tells whether it is new. Raises `SchemaConflict`; a transaction around it keeps the rest as it was.
+    Raises `SchemaConflict`; a transaction around it keeps the rest as it was.
     """
     schema, _, name = table.partition(".")
     sql_name = f"{quoted(schema)}.{quoted(name)}"
@@ -30,6 +32,8 @@ def evolve(connection: DuckDBPyConnection, table: str, columns: Mapping[str, dy.
     declared = ", ".join(f"{quoted(column)} {kind}" for column, kind in wanted.items())
     is_new = not connection.execute(f"select 1 from duckdb_tables() where {_OF_TABLE}", [schema, name]).fetchall()
     connection.execute(f"create table if not exists {sql_name} ({declared})")
+    if is_new and schema != META and PARTITION in columns and is_lake(connection):
+        partitioned(connection, sql_name, PARTITION)
     relation = connection.table(sql_name)
     stored = dict(zip(relation.columns, relation.types, strict=True))
     for column, kind in wanted.items():
@@ -38,7 +42,7 @@ def evolve(connection: DuckDBPyConnection, table: str, columns: Mapping[str, dy.
         elif (merged := _merged(stored[column], duckdb.type(kind), f"{table}.{column}")) != str(stored[column]):
             connection.execute(f"alter table {sql_name} alter column {quoted(column)} set data type {merged}")
     _describe(connection, schema, name, columns, comment)
-    return is_new
+    _mark(connection, table, sql_name, account())
 
 
 def replace_view(connection: DuckDBPyConnection, view: str, query: str) -> None:
@@ -55,6 +59,23 @@ def insert(connection: DuckDBPyConnection, sql_name: str, frame: pl.DataFrame, *
     frame_to_insert = frame
     connection.execute(f"insert into {sql_name} by name select *{columns} from frame_to_insert", constants)
     del frame_to_insert
+
+
+def _mark(connection: DuckDBPyConnection, table: str, sql_name: str, owner: str) -> None:
+    """Let every row tell whose it is, where accounts have names. Raises `ConfigurationError` for another's table."""
+    schema, _, name = table.partition(".")
+    found = connection.execute(
+        f"select column_default from duckdb_columns() where {_OF_TABLE} and column_name = ?", [schema, name, COLUMN]
+    ).fetchall()
+    if not found and owner:
+        connection.execute(f"alter table {sql_name} add column {quoted(COLUMN)} varchar default {literal(owner)}")
+        connection.execute(f"comment on column {sql_name}.{quoted(COLUMN)} is {literal(ACCOUNT)}")
+    elif found and found != [(literal(owner),)]:
+        raise ConfigurationError(
+            f"The warehouse's {table} is marked as {found[0][0]}'s, and CONTACT_ANALYTICS_ACCOUNT is {owner!r}.",
+            "Each account has a warehouse and an archive of its own: set CONTACT_ANALYTICS_WAREHOUSE and "
+            "CONTACT_ANALYTICS_ARCHIVE of one of the two to others. Nothing was changed.",
+        )
 
 
 def row_digest(connection: DuckDBPyConnection, sql_name: str) -> tuple[int, int | None]:

@@ -23,6 +23,7 @@ from duckdb import DuckDBPyConnection
 from filelock import FileLock, Timeout
 from pydantic import Field
 
+from contact_analytics.lib.account import account
 from contact_analytics.lib.dataset import PARTITION, Dataset, Repeats
 from contact_analytics.lib.errors import ConfigurationError, DayHeldBack, WarehouseBusy, WarehouseError
 from contact_analytics.lib.extractions import (
@@ -34,12 +35,14 @@ from contact_analytics.lib.extractions import (
     write_extraction,
     write_quarantine,
 )
-from contact_analytics.lib.lake import Lake, keep_rows_in_catalog, lake_of, partitioned
+from contact_analytics.lib.lake import Lake, is_lake, lake_of, prepare_catalog, taken
 from contact_analytics.lib.publication import Publication, check_target, publish, publishing
 from contact_analytics.lib.schema import quoted, walk
 from contact_analytics.lib.tables import evolve, insert, replace_view
 
 _LOG = "4 MB"
+# Those who write a lake are many, and none is a shell that somebody forgot: who waits for them, waits longer.
+_LAKES_WRITERS = 10
 # What a load may hold in memory: so much, and for each column and nested field the blocks that it begins with.
 _LOAD_MEGABYTES, _FIELD_MEGABYTES = 128, 1
 # `md:…`, `s3://…`, `:memory:`.
@@ -62,7 +65,7 @@ class WarehouseResource(DuckDBResource):
     @property
     def lake(self) -> Lake | None:
         """The lake, where the warehouse is one and no file."""
-        return lake_of(self.database, self.lake_data)
+        return lake_of(self.database, self.lake_data, account())
 
     @contextmanager
     def get_connection(self) -> Generator[DuckDBPyConnection]:
@@ -94,8 +97,8 @@ class WarehouseResource(DuckDBResource):
                     "The warehouse is a lake and a copy of it is to be published, which only a file needs.",
                     "Leave CONTACT_ANALYTICS_PUBLISH empty: who reads a lake keeps nobody from writing.",
                 )
-            with lake.turn(self.wait_seconds), lake.opened() as connection:
-                keep_rows_in_catalog(connection, "meta")
+            with lake.turn(_LAKES_WRITERS * self.wait_seconds), lake.opened() as connection:
+                prepare_catalog(connection)
                 yield connection
         else:
             with self.turn() as path, closing(self.opened(path)) as connection:
@@ -169,9 +172,7 @@ class WarehouseResource(DuckDBResource):
         """
         with self.get_connection() as connection, transaction(connection):
             prepare(connection)
-            is_new = evolve(connection, dataset.table, dataset.columns(), dataset.grain)
-            if is_new and self.lake:
-                partitioned(connection, dataset.sql_name, PARTITION)
+            evolve(connection, dataset.table, dataset.columns(), dataset.grain)
             for name, query in dataset.views().items():
                 replace_view(connection, name, query)
             counts: dict[date, int] = dict(
@@ -265,6 +266,8 @@ def transaction(connection: DuckDBPyConnection) -> Generator[None]:
     connection.execute("begin")
     try:
         yield
+        if is_lake(connection):
+            taken(connection)
         connection.execute("commit")
     except BaseException:
         _roll_back(connection)

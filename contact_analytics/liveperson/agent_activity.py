@@ -55,7 +55,7 @@ DATASET = Dataset(
 )
 
 
-@dg.asset(**daily_table(DATASET, PARTITIONS), pool="liveperson_data_access")
+@dg.asset(**daily_table(DATASET, PARTITIONS, pool="liveperson_data_access"))
 def agent_activity(
     context: dg.AssetExecutionContext,
     config: ExtractionConfig,

@@ -36,7 +36,7 @@ DIMENSION = Dimension(
 )
 
 
-@dg.asset(**dimension_table(DIMENSION), pool="liveperson_account_config")
+@dg.asset(**dimension_table(DIMENSION, pool="liveperson_account_config"))
 def agent_groups(
     context: dg.AssetExecutionContext,
     config: DimensionConfig,

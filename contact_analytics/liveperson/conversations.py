@@ -192,7 +192,7 @@ DATASET = Dataset(
 )
 
 
-@dg.asset(**daily_table(DATASET, PARTITIONS), pool="liveperson_messaging")
+@dg.asset(**daily_table(DATASET, PARTITIONS, pool="liveperson_messaging"))
 def conversations(
     context: dg.AssetExecutionContext,
     config: ExtractionConfig,

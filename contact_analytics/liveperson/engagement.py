@@ -136,7 +136,7 @@ DATASET = Dataset(
 )
 
 
-@dg.asset(**daily_table(DATASET, PARTITIONS), pool="liveperson_data_access")
+@dg.asset(**daily_table(DATASET, PARTITIONS, pool="liveperson_data_access"))
 def engagement(
     context: dg.AssetExecutionContext,
     config: ExtractionConfig,

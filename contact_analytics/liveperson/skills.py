@@ -69,7 +69,7 @@ DIMENSION = Dimension(
 )
 
 
-@dg.asset(**dimension_table(DIMENSION), pool="liveperson_account_config")
+@dg.asset(**dimension_table(DIMENSION, pool="liveperson_account_config"))
 def skills(
     context: dg.AssetExecutionContext,
     config: DimensionConfig,

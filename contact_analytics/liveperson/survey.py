@@ -55,7 +55,7 @@ DATASET = Dataset(
 )
 
 
-@dg.asset(**daily_table(DATASET, PARTITIONS), pool="liveperson_data_access")
+@dg.asset(**daily_table(DATASET, PARTITIONS, pool="liveperson_data_access"))
 def survey(
     context: dg.AssetExecutionContext,
     config: ExtractionConfig,

@@ -79,7 +79,7 @@ DIMENSION = Dimension(
 )
 
 
-@dg.asset(**dimension_table(DIMENSION), pool="liveperson_account_config")
+@dg.asset(**dimension_table(DIMENSION, pool="liveperson_account_config"))
 def users(
     context: dg.AssetExecutionContext,
     config: DimensionConfig,

@@ -145,7 +145,7 @@ DATASET = Dataset(
 )
 
 
-@dg.asset(**daily_table(DATASET, PARTITIONS), pool="liveperson_data_access")
+@dg.asset(**daily_table(DATASET, PARTITIONS, pool="liveperson_data_access"))
 def web_session(
     context: dg.AssetExecutionContext,
     config: ExtractionConfig,

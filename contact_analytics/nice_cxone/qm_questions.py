@@ -103,7 +103,7 @@ DATASET = extracted(
 )
 
 
-@dg.asset(**daily_table(DATASET, PARTITIONS), pool="nice_cxone_data_extraction")
+@dg.asset(**daily_table(DATASET, PARTITIONS, pool="nice_cxone_data_extraction"))
 def qm_questions(
     context: dg.AssetExecutionContext,
     config: NiceCxoneConfig,

@@ -140,7 +140,7 @@ DATASET = extracted(
 )
 
 
-@dg.asset(**daily_table(DATASET, PARTITIONS), pool="nice_cxone_data_extraction")
+@dg.asset(**daily_table(DATASET, PARTITIONS, pool="nice_cxone_data_extraction"))
 def qm_workflows(
     context: dg.AssetExecutionContext,
     config: NiceCxoneConfig,

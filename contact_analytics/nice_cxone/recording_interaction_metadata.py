@@ -57,7 +57,7 @@ DATASET = extracted(
 )
 
 
-@dg.asset(**daily_table(DATASET, PARTITIONS), pool="nice_cxone_data_extraction")
+@dg.asset(**daily_table(DATASET, PARTITIONS, pool="nice_cxone_data_extraction"))
 def recording_interaction_metadata(
     context: dg.AssetExecutionContext,
     config: NiceCxoneConfig,

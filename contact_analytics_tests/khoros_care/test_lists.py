@@ -20,7 +20,7 @@ _QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
 def look(place: KhorosPlace, name: str, **config: Any) -> Materialized:
     """Materialize a list once, without retries."""
     module = MODULES[name]
-    options: dict[str, Any] = dimension_table(module.DIMENSION) | {"retry_policy": None}
+    options: dict[str, Any] = dimension_table(module.DIMENSION, "lists") | {"retry_policy": None}
     asset = dg.asset(**options)(getattr(module, name).op.compute_fn.decorated_fn)
     place.app.requests.clear()
     result = dg.materialize(

@@ -19,7 +19,7 @@ DATASET, ASSET = marketing_export("brand_post")
 
 
 def materialize(place: KhorosPlace, **config: object) -> Materialized:
-    options = daily_table(DATASET, PARTITIONS) | {"retry_policy": None}
+    options = daily_table(DATASET, PARTITIONS, "khoros_care") | {"retry_policy": None}
     return place.run(dg.asset(**options)(ASSET.op.compute_fn.decorated_fn), DAY, NEXT, **config)  # type: ignore[attr-defined]
 
 

@@ -13,6 +13,7 @@ from uuid import uuid4
 import duckdb
 import psycopg
 import pytest
+from dagster._utils.error import serializable_error_info_from_exc_info
 from moto.server import ThreadedMotoServer
 
 from contact_analytics import move
@@ -22,6 +23,7 @@ from contact_analytics.lib.archive import ArchiveResource, ListedFile
 from contact_analytics.lib.dataset import describe
 from contact_analytics.lib.errors import ConfigurationError, WarehouseError, WarehouseUnavailable
 from contact_analytics.lib.extractions import Extraction
+from contact_analytics.lib.lake import is_lost_race
 from contact_analytics.lib.lake_maintenance import maintain
 from contact_analytics.lib.standing import prepare_history
 from contact_analytics.lib.warehouse import WarehouseResource, replacing
@@ -144,6 +146,25 @@ def test_a_writer_that_is_killed_leaves_the_day_and_the_turn(warehouse: Warehous
     assert stored(warehouse) == ["d", "e"]
 
 
+def test_a_turn_that_is_lost_doubles_no_day(warehouse: WarehouseResource) -> None:
+    """The lock's connection is cut unseen, and a second writer is at a day that nobody has stored yet."""
+    warehouse.prepare(ORDERS)
+    _, _, conninfo = warehouse.database.partition("postgres:")
+
+    def write() -> None:
+        with warehouse.get_connection() as connection, replacing(connection, ORDERS, DAY, "run") as replacement:
+            replacement.insert(frame("a", "b"))
+            with psycopg.connect(conninfo, autocommit=True) as server:
+                server.execute("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'")
+            load(warehouse, frame("c", "d"))
+            replacement.finish(Extraction("loaded", files=1, rows=2), ())
+
+    with pytest.raises(duckdb.TransactionException) as problem:
+        write()
+    assert is_lost_race(problem.value)
+    assert stored(warehouse) == ["c", "d"]
+
+
 @pytest.mark.parametrize("moment", ["before the rows", "before the commit"])
 def test_a_database_that_goes_away_is_worth_another_try(warehouse: WarehouseResource, moment: str) -> None:
     """What was being written is not there, and the error says that nothing is lost."""
@@ -174,14 +195,24 @@ def test_a_database_that_goes_away_is_worth_another_try(warehouse: WarehouseReso
     assert stored(warehouse) == ["c", "d"]
 
 
-def test_a_database_that_is_not_there_is_named_without_its_password(tmp_path: Path) -> None:
-    """By what libpq says of it."""
+@pytest.mark.parametrize("look", [WarehouseResource.get_connection, WarehouseResource.reading])
+def test_a_database_that_is_not_there_is_named_without_its_password(tmp_path: Path, look: Any) -> None:
+    """By what PostgreSQL says of it; what Dagster stores of an error has its causes, too."""
     with postgres_database() as conninfo:
-        missing = f"{conninfo}_no password=geheim"
-        with pytest.raises(WarehouseUnavailable, match="does not exist") as problem:
-            WarehouseResource(database=f"ducklake:postgres:{missing}", lake_data=str(tmp_path)).prepare(ORDERS)
-    assert "geheim" not in str(problem.value)
-    assert "_no password" not in str(problem.value)
+        warehouse = WarehouseResource(
+            database=f"ducklake:postgres:{conninfo}_no password=geheim", lake_data=str(tmp_path)
+        )
+        with pytest.raises(WarehouseUnavailable, match="does not exist") as problem, look(warehouse):
+            pass
+    assert "geheim" not in serializable_error_info_from_exc_info(problem._excinfo).to_string()
+
+
+def test_words_that_name_no_database_are_not_repeated(tmp_path: Path) -> None:
+    """A password with a space, unquoted, is what they are most likely to be."""
+    words = "ducklake:postgres:dbname=lake password=my geheim"
+    with pytest.raises(ConfigurationError, match="names no database") as problem:
+        WarehouseResource(database=words, lake_data=str(tmp_path)).prepare(ORDERS)
+    assert "geheim" not in serializable_error_info_from_exc_info(problem._excinfo).to_string()
 
 
 def test_a_lake_whose_files_are_elsewhere_is_not_begun_anew(warehouse: WarehouseResource, tmp_path: Path) -> None:
@@ -298,7 +329,8 @@ def test_a_copy_that_differs_is_not_kept(
     monkeypatch.setattr(move, "row_digest", lambda *_: next(digests))
     with pytest.raises(WarehouseError, match="is not the same"):
         list(move.move(str(file), warehouse.database, warehouse.lake_data))
-    assert query(warehouse, "select count(*) from duckdb_tables() where database_name = current_database()") == [(0,)]
+    schemas = query(warehouse, "select schema_name from duckdb_tables() where database_name = current_database()")
+    assert schemas == [("meta",)]
 
 
 def test_the_command_says_what_it_did(

@@ -350,7 +350,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def test_anything_but_a_file_is_refused_in_words(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It must not become a local file with an odd name."""
     monkeypatch.setenv("CONTACT_ANALYTICS_WAREHOUSE", value)
-    database = settings.path("CONTACT_ANALYTICS_WAREHOUSE", "w.duckdb")
+    database = settings.path("CONTACT_ANALYTICS_WAREHOUSE")
     assert database == value
     with pytest.raises(ConfigurationError, match="must be a file"):
         WarehouseResource(database=database).prepare(ORDERS)

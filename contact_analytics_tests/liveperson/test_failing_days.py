@@ -63,7 +63,7 @@ def test_days_that_failed_are_named_although_a_check_failed_to_tell(place: Place
     odd = Check("it_can_be_told", "It can be told.", dg.AssetCheckSeverity.ERROR, failing)
     dataset = replace(survey.DATASET, checks=(*survey.DATASET.checks, odd))
 
-    @dg.asset(**daily_table(dataset, PARTITIONS) | {"retry_policy": None})
+    @dg.asset(**daily_table(dataset, PARTITIONS, "api") | {"retry_policy": None})
     def survey_of_ours(
         context: dg.AssetExecutionContext,
         config: ExtractionConfig,

@@ -61,7 +61,7 @@ def without(*tables: str) -> UnpartitionedReport:
 
 
 def fill_khoros(place: KhorosPlace) -> None:
-    options = dimension_table(khoros_agents.DIMENSION) | {"retry_policy": None}
+    options = dimension_table(khoros_agents.DIMENSION, "khoros_care") | {"retry_policy": None}
     asset = dg.asset(**options)(khoros_agents.agents.op.compute_fn.decorated_fn)
     run_config = {"loggers": _QUIET}
     assert dg.materialize([asset], instance=place.instance, resources=place.resources(), run_config=run_config).success

@@ -1,0 +1,100 @@
+"""Thirty days of all daily tables by Celery's workers into a lake: by one and by two, and whether all is equal."""
+
+import os
+import tempfile
+from contextlib import ExitStack
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from time import perf_counter, sleep
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import redis
+
+from benchmarks.days import settings_of
+from contact_analytics.catalog import DATASETS
+from contact_analytics.lib.dataset import Provenance
+from contact_analytics.lib.schema import columns_of
+from contact_analytics.lib.tables import row_digest
+from contact_analytics.lib.warehouse import WarehouseResource
+from contact_analytics.sandbox.dagster_processes import celery_worker, dagster_dev, dagster_home
+from contact_analytics.sandbox.serve import running
+
+_DAYS = 30
+_WAIT_SECONDS = 3600
+_ENDED = {"SUCCESS", "FAILURE", "CANCELED"}
+_POSTGRES = os.environ.get("CONTACT_ANALYTICS_TEST_POSTGRES") or "host=127.0.0.1 port=5432 user=postgres"
+_REDIS = os.environ.get("CONTACT_ANALYTICS_TEST_REDIS") or "redis://127.0.0.1:6379"
+
+Digests = dict[str, tuple[int, int | None]]
+
+
+def scale_out(scale: float, _: int) -> dict[str, Any]:
+    """Seconds by the number of workers, each from an empty lake and an empty archive; quits if the tables differ."""
+    last = datetime.now(UTC).date() - timedelta(days=1)
+    first = last - timedelta(days=_DAYS - 1)
+    found: dict[str, Any] = {}
+    stored: list[Digests] = []
+    with running(scale=scale) as url:
+        for workers in (1, 2):
+            with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
+                seconds, digests = _by_workers(workers, url, Path(name), first, last)
+            stored.append(digests)
+            found[str(workers)] = {"seconds": round(seconds), "rows": sum(rows for rows, _ in digests.values())}
+            print(workers, "workers", found[str(workers)], flush=True)
+    if stored[0] != stored[1]:
+        raise SystemExit(f"the tables differ: {[table for table in stored[0] if stored[0][table] != stored[1][table]]}")
+    return {"tables": len(DATASETS), "days": _DAYS, "scale": scale, "workers": found}
+
+
+def _by_workers(workers: int, url: str, folder: Path, first: date, last: date) -> tuple[float, Digests]:
+    names = [f"contact_analytics_bench_{uuid4().hex}" for _ in range(2)]
+    with psycopg.connect(f"{_POSTGRES} dbname=postgres", autocommit=True) as server:
+        try:
+            for name in names:
+                server.execute(f"create database {name}")  # pyright: ignore[reportArgumentType]
+            return _measured(workers, url, folder, names, first, last)
+        finally:
+            for name in names:
+                server.execute(f"drop database {name} with (force)")  # pyright: ignore[reportArgumentType]
+
+
+def _measured(workers: int, url: str, folder: Path, names: list[str], first: date, last: date) -> tuple[float, Digests]:
+    words = dict(word.split("=") for word in _POSTGRES.split())
+    for number in (14, 15):
+        redis.Redis.from_url(f"{_REDIS}/{number}").flushdb()
+    home = dagster_home(folder / "dagster", "celery/dagster.yaml")
+    # One run more than can be worked at waits at the broker, so that no worker does.
+    text = (home / "dagster.yaml").read_text()
+    (home / "dagster.yaml").write_text(text.replace("max_concurrent_runs: 4", f"max_concurrent_runs: {workers + 1}"))
+    settings = settings_of(url, folder, folder / "archive", first) | {
+        "DAGSTER_HOME": str(home),
+        "DAGSTER_POSTGRES_URL": f"postgresql://{words['user']}@{words['host']}:{words['port']}/{names[0]}",
+        "DAGSTER_CELERY_BROKER": f"{_REDIS}/14",
+        "DAGSTER_CELERY_BACKEND": f"{_REDIS}/15",
+        "CONTACT_ANALYTICS_WAREHOUSE": f"ducklake:postgres:{_POSTGRES} dbname={names[1]}",
+        "CONTACT_ANALYTICS_LAKE_DATA": str(folder / "lake"),
+    }
+    with ExitStack() as stack, dagster_dev(settings) as dagster:
+        for number in range(workers):
+            stack.enter_context(celery_worker(settings, f"worker-{number}"))
+        started = perf_counter()
+        for dataset in DATASETS:
+            dagster.launch([dataset.table], first, last)
+        while not all(run["status"] in _ENDED for run in dagster.runs()):
+            sleep(1)
+            if perf_counter() - started > _WAIT_SECONDS:
+                raise SystemExit(f"not done after {_WAIT_SECONDS} s: {dagster.runs()}")
+        seconds, runs = perf_counter() - started, dagster.runs()
+    if failed := [run for run in runs if run["status"] != "SUCCESS"]:
+        raise SystemExit(f"runs failed: {failed}")
+    warehouse = WarehouseResource(
+        database=settings["CONTACT_ANALYTICS_WAREHOUSE"], lake_data=settings["CONTACT_ANALYTICS_LAKE_DATA"]
+    )
+    # Where a row comes from and when differs from load to load.
+    own = ", ".join(name for name in columns_of(Provenance) if name != "_extra")
+    with warehouse.reading() as connection:
+        return seconds, {
+            each.table: row_digest(connection, f"(select * exclude ({own}) from {each.sql_name})") for each in DATASETS
+        }
