@@ -70,7 +70,7 @@ def _measured(workers: int, url: str, folder: Path, names: list[str], first: dat
     (home / "dagster.yaml").write_text(text.replace("max_concurrent_runs: 4", f"max_concurrent_runs: {workers + 1}"))
     settings = settings_of(url, folder, folder / "archive", first) | {
         "DAGSTER_HOME": str(home),
-        "DAGSTER_POSTGRES_URL": f"postgresql://{words['user']}@{words['host']}:{words['port']}/{names[0]}",
+        "DAGSTER_POSTGRES_URL": f"postgresql+psycopg2://{words['user']}@{words['host']}:{words['port']}/{names[0]}",
         "DAGSTER_CELERY_BROKER": f"{_REDIS}/14",
         "DAGSTER_CELERY_BACKEND": f"{_REDIS}/15",
         "CONTACT_ANALYTICS_WAREHOUSE": f"ducklake:postgres:{_POSTGRES} dbname={names[1]}",

@@ -21,7 +21,7 @@ from contact_analytics.lib.day_range import range_tags
 ROOT = Path(__file__).parents[2]
 _START_SECONDS, _STOP_SECONDS, _ASK_SECONDS = 120, 30, 60
 _LAUNCH = """mutation ($params: ExecutionParams!) { launchPipelineExecution(executionParams: $params) {
-  __typename ... on LaunchRunSuccess { run { runId } } } }"""
+  __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
 _BACKFILL = """mutation ($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
   __typename ... on LaunchBackfillSuccess { backfillId } } }"""
 _RUNS = """query { runsOrError { ... on Runs { results { runId status startTime endTime rootRunId
@@ -120,13 +120,17 @@ def process(
     words: Sequence[str], settings: Mapping[str, str], log: Path | None = None
 ) -> Generator[subprocess.Popen[bytes]]:
     """A command of this environment over this project, with all that it starts, until the block ends."""
-    command = [str(Path(sys.executable).with_name(words[0])), *words[1:]]
-    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    programs = Path(sys.executable).parent
+    # As in an environment that is activated: such commands start others by their names.
+    path = {
+        "PATH": os.pathsep.join((str(programs), os.environ["PATH"])),
+        "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
+    }
     with (log or Path(os.devnull)).open("ab") as out:
         started = subprocess.Popen(  # noqa: S603 - a command of our own environment
-            command,
+            [str(programs / words[0]), *words[1:]],
             cwd=ROOT,
-            env=os.environ | {"PYTHONPATH": path} | dict(settings),
+            env=os.environ | path | dict(settings),
             stdout=out,
             stderr=subprocess.STDOUT,
             start_new_session=True,
