@@ -1,8 +1,8 @@
 """A day several ways, in turn, in one process: `python -m benchmarks.pairs <table> <day>`.
 
-Through the asset from the archive; with bare DuckDB from the same files; through the asset from the vendor; and
-through the asset again when nothing has changed. Everything is done once before it is timed. It prints a line of
-JSON: the seconds of each repetition, and what was counted.
+Through the asset from the archive, into a file and into a lake; with bare DuckDB from the same files; through the asset
+from the vendor; and through the asset again when nothing has changed. Everything is done once before it is timed. It
+prints a line of JSON: the seconds of each repetition, and what was counted.
 """
 
 import argparse
@@ -21,6 +21,7 @@ import dagster as dg
 import duckdb
 import pyarrow as pa
 
+from benchmarks.databases import database
 from contact_analytics.definitions import defs
 from contact_analytics.lib.archive import ArchiveResource
 from contact_analytics.lib.avro_json import Record
@@ -31,7 +32,7 @@ from contact_analytics.lib.warehouse import WarehouseResource
 from contact_analytics.liveperson.files import FileFormat
 
 _RECORDS = "conversationHistoryRecords"
-_SIDES = ("asset", "duckdb", "vendor", "again")
+_SIDES = ("asset", "lake", "duckdb", "vendor", "again")
 
 
 def main() -> int:
@@ -68,16 +69,26 @@ class _Day:
 
     def asset(self) -> float:
         """From the archive into a new warehouse."""
-        return self._materialized("asset", self._archive, "archive")
+        return self._materialized("asset", self._archive, "archive", self._new("asset"))
+
+    def lake(self) -> float:
+        """The same into a new lake, its catalog in PostgreSQL, its files in a folder."""
+        shutil.rmtree(self._folder / "lake", ignore_errors=True)
+        with database() as conninfo:
+            warehouse = WarehouseResource(
+                database=f"ducklake:postgres:{conninfo}", lake_data=str(self._folder / "lake")
+            )
+            return self._materialized("lake", self._archive, "archive", warehouse)
 
     def vendor(self) -> float:
         """From the vendor into a new archive and a new warehouse."""
         shutil.rmtree(self._folder / "archive", ignore_errors=True)
-        return self._materialized("vendor", str(self._folder / "archive"), "vendor")
+        return self._materialized("vendor", str(self._folder / "archive"), "vendor", self._new("vendor"))
 
     def again(self) -> float:
         """Once more what `vendor` has just done."""
-        return self._materialized("again", str(self._folder / "archive"), "vendor", self._folder / "vendor.duckdb")
+        warehouse = WarehouseResource(database=str(self._folder / "vendor.duckdb"))
+        return self._materialized("again", str(self._folder / "archive"), "vendor", warehouse)
 
     def duckdb(self) -> float:
         """The same files with the wire types spelled out into a table of a new file."""
@@ -98,10 +109,12 @@ class _Day:
             raise SystemExit(f"{self._table}: DuckDB has {count} rows, the asset {self.rows}: the comparison is void")
         return spent
 
-    def _materialized(self, side: str, archive: str, source: str, warehouse: Path | None = None) -> float:
-        if not warehouse:
-            warehouse = self._folder / f"{side}.duckdb"
-            warehouse.unlink(missing_ok=True)
+    def _new(self, side: str) -> WarehouseResource:
+        path = self._folder / f"{side}.duckdb"
+        path.unlink(missing_ok=True)
+        return WarehouseResource(database=str(path))
+
+    def _materialized(self, side: str, archive: str, source: str, warehouse: WarehouseResource) -> float:
         with dg.DagsterInstance.ephemeral() as instance:
             started = perf_counter()
             result = dg.materialize(
@@ -111,7 +124,7 @@ class _Day:
                 resources={
                     **(defs.resources or {}),
                     "archive": ArchiveResource(root=archive),
-                    "warehouse": WarehouseResource(database=str(warehouse)),
+                    "warehouse": warehouse,
                 },
                 run_config={
                     "ops": {self._asset.op.name: {"config": {"source": source}}},
@@ -122,7 +135,7 @@ class _Day:
             [said] = result.asset_materializations_for_node(self._asset.op.name)
         self.said[side] = {name: each.value for name, each in said.metadata.items() if _is_told(name)}
         self.rows = said.metadata["dagster/partition_row_count"].value
-        with duckdb.connect(str(warehouse), read_only=True) as connection:
+        with warehouse.reading() as connection:
             [(names,)] = connection.execute(
                 "select file_names from meta.extractions where dataset = ?", [self._table]
             ).fetchall()

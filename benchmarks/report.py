@@ -36,13 +36,17 @@ def _days(found: Found) -> str:
             _seconds(day["seconds"]["asset"]),
             _seconds(day["seconds"]["duckdb"]),
             f"**{day['ratio'][1]}** ({day['ratio'][0]} to {day['ratio'][2]})",
+            _seconds(day["seconds"].get("lake")),
             _seconds(day["seconds"].get("vendor")),
             f"{day['again_ratio']}" if "again_ratio" in day else "",
             f"{day['peak_megabytes']}",
         )
         for name, day in found.items()
     ]
-    heads = ("table", "text, MB", "rows", "asset, s", "DuckDB, s", "ratio", "from the vendor, s", "again ÷ first", "MB")
+    heads = (
+        *("table", "text, MB", "rows", "asset, s", "DuckDB, s", "ratio"),
+        *("into a lake, s", "from the vendor, s", "again ÷ first", "MB"),
+    )
     return f"### A day of each table\n\n{_table(heads, rows)}"
 
 
@@ -73,11 +77,10 @@ def _tenfold(found: Found) -> str:
             f"{_seconds(times['1']['seconds'])} and {_seconds(times['10']['seconds'])}",
             f"{times['1']['peak_megabytes']} and {times['10']['peak_megabytes']}",
             f"{times['10']['peak_megabytes'] / times['1']['peak_megabytes']:.2f}",
-            f"{times['10']['peak_megabytes_with_download']}",
         )
         for table, times in found.items()
     ]
-    heads = ("table", "text, MB", "s", "memory, MB", "ratio", "with download, MB")
+    heads = ("table", "text, MB", "s", "memory, MB", "ratio")
     return f"### The day ten times the size\n\n{_table(heads, rows)}"
 
 

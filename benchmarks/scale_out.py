@@ -7,11 +7,10 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from time import perf_counter, sleep
 from typing import Any
-from uuid import uuid4
 
-import psycopg
 import redis
 
+from benchmarks.databases import database
 from benchmarks.days import settings_of
 from contact_analytics.catalog import DATASETS
 from contact_analytics.lib.dataset import Provenance
@@ -24,7 +23,6 @@ from contact_analytics.sandbox.serve import running
 _DAYS = 30
 _WAIT_SECONDS = 3600
 _ENDED = {"SUCCESS", "FAILURE", "CANCELED"}
-_POSTGRES = os.environ.get("CONTACT_ANALYTICS_TEST_POSTGRES") or "host=127.0.0.1 port=5432 user=postgres"
 _REDIS = os.environ.get("CONTACT_ANALYTICS_TEST_REDIS") or "redis://127.0.0.1:6379"
 
 Digests = dict[str, tuple[int, int | None]]
@@ -49,19 +47,15 @@ def scale_out(scale: float, _: int) -> dict[str, Any]:
 
 
 def _by_workers(workers: int, url: str, folder: Path, first: date, last: date) -> tuple[float, Digests]:
-    names = [f"contact_analytics_bench_{uuid4().hex}" for _ in range(2)]
-    with psycopg.connect(f"{_POSTGRES} dbname=postgres", autocommit=True) as server:
-        try:
-            for name in names:
-                server.execute(f"create database {name}")  # pyright: ignore[reportArgumentType]
-            return _measured(workers, url, folder, names, first, last)
-        finally:
-            for name in names:
-                server.execute(f"drop database {name} with (force)")  # pyright: ignore[reportArgumentType]
+    with database() as storage, database() as catalog:
+        return _measured(workers, url, folder, (storage, catalog), first, last)
 
 
-def _measured(workers: int, url: str, folder: Path, names: list[str], first: date, last: date) -> tuple[float, Digests]:
-    words = dict(word.split("=") for word in _POSTGRES.split())
+def _measured(
+    workers: int, url: str, folder: Path, databases: tuple[str, str], first: date, last: date
+) -> tuple[float, Digests]:
+    storage, catalog = databases
+    words = dict(word.split("=") for word in storage.split())
     for number in (14, 15):
         redis.Redis.from_url(f"{_REDIS}/{number}").flushdb()
     home = dagster_home(folder / "dagster", "celery/dagster.yaml")
@@ -70,10 +64,10 @@ def _measured(workers: int, url: str, folder: Path, names: list[str], first: dat
     (home / "dagster.yaml").write_text(text.replace("max_concurrent_runs: 4", f"max_concurrent_runs: {workers + 1}"))
     settings = settings_of(url, folder, folder / "archive", first) | {
         "DAGSTER_HOME": str(home),
-        "DAGSTER_POSTGRES_URL": f"postgresql+psycopg2://{words['user']}@{words['host']}:{words['port']}/{names[0]}",
+        "DAGSTER_POSTGRES_URL": f"postgresql+psycopg2://{words['user']}@{words['host']}:{words['port']}/{words['dbname']}",
         "DAGSTER_CELERY_BROKER": f"{_REDIS}/14",
         "DAGSTER_CELERY_BACKEND": f"{_REDIS}/15",
-        "CONTACT_ANALYTICS_WAREHOUSE": f"ducklake:postgres:{_POSTGRES} dbname={names[1]}",
+        "CONTACT_ANALYTICS_WAREHOUSE": f"ducklake:postgres:{catalog}",
         "CONTACT_ANALYTICS_LAKE_DATA": str(folder / "lake"),
     }
     with ExitStack() as stack, dagster_dev(settings) as dagster:

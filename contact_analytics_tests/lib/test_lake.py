@@ -19,6 +19,7 @@ from moto.server import ThreadedMotoServer
 from contact_analytics import move
 from contact_analytics.catalog import DATASETS, DIMENSIONS
 from contact_analytics.lib import lake as lake_module
+from contact_analytics.lib import warehouse as warehouse_module
 from contact_analytics.lib.archive import ArchiveResource, ListedFile
 from contact_analytics.lib.dataset import describe
 from contact_analytics.lib.errors import ConfigurationError, WarehouseError, WarehouseUnavailable
@@ -27,7 +28,7 @@ from contact_analytics.lib.lake import is_lost_race
 from contact_analytics.lib.lake_maintenance import maintain
 from contact_analytics.lib.standing import prepare_history
 from contact_analytics.lib.warehouse import WarehouseResource, replacing
-from contact_analytics_tests.fakes import MODULES
+from contact_analytics_tests.fakes import MODULES, YESTERDAY, Place, impatient
 from contact_analytics_tests.lakes import lake, postgres_database
 from contact_analytics_tests.lib.test_warehouse import DAY, NEXT, ORDERS, frame, load, query, stored
 
@@ -59,10 +60,10 @@ def test_processes_write_different_days_at_once(warehouse: WarehouseResource) ->
     """Each replaces its own days of the one table, twice, and nothing of the other's is lost or doubled."""
     warehouse.prepare(ORDERS)
     place = warehouse.database, warehouse.lake_data
-    writers = [subprocess.Popen([sys.executable, "-c", WRITER, *place, str(at), str(at + 4)]) for at in (0, 4)]
+    writers = [subprocess.Popen([sys.executable, "-c", WRITER, *place, str(at), str(at + 2)]) for at in (0, 2)]
     assert [each.wait(120) for each in writers] == [0, 0]
-    assert stored(warehouse) == [f"{number} {row} 1" for number in range(8) for row in "ab"]
-    assert query(warehouse, "select count(*), sum(rows) from meta.extractions") == [(8, 16)]
+    assert stored(warehouse) == [f"{number} {row} 1" for number in range(4) for row in "ab"]
+    assert query(warehouse, "select count(*), sum(rows) from meta.extractions") == [(4, 8)]
 
 
 def test_who_reads_waits_for_nobody_and_sees_whole_days(warehouse: WarehouseResource) -> None:
@@ -123,6 +124,32 @@ def test_every_table_has_a_place_in_a_lake(warehouse: WarehouseResource) -> None
         assert described == {name: describe(column) for name, column in table.columns().items()}
         for view in table.views():
             assert query(warehouse, f"select count(*) from {view}") == [(0,)]
+
+
+def test_a_program_that_was_first_costs_another_try(
+    place: Place, warehouse: WarehouseResource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Someone else's, which takes no turn: the day is put in its place once more, whole, and the log says why."""
+    taken, others = warehouse_module.taken, [1, 1]
+
+    def after_another(connection: duckdb.DuckDBPyConnection) -> None:
+        if others and connection.execute("select count(*) from liveperson.survey").fetchall() != [(0,)]:
+            others.pop()
+            assert warehouse.lake
+            with warehouse.lake.opened() as other:
+                taken(other)
+        taken(connection)
+
+    monkeypatch.setattr(warehouse_module, "taken", after_another)
+    run = place.run(impatient("survey"), YESTERDAY, resources={"warehouse": warehouse})
+    assert run.ok, run.problem
+    assert not others
+    said = [entry.user_message for entry in place.instance.all_logs(run.result.run_id)]
+    assert sum("another program has changed the table" in text for text in said) == 2
+    [(rows, known)] = looked_at(
+        warehouse, "select (select count(*) from liveperson.survey), rows from meta.extractions"
+    )
+    assert rows == known == len(place.truth("survey", YESTERDAY))
 
 
 KILLED = """

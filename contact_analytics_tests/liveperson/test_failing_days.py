@@ -237,4 +237,4 @@ def test_a_day_that_needs_more_memory_than_a_load_is_given_is_loaded_with_all(
     assert run.ok, run.problem
     place.assert_true("engagement", DAY)
     said = [entry.user_message for entry in place.instance.all_logs(run.result.run_id)]
-    assert any("not stored with little memory" in text for text in said)
+    assert any("once more with all memory" in text for text in said)
