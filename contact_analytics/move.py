@@ -80,6 +80,7 @@ def move(source: str, target: str, data: str) -> Iterator[Moved]:
         lake_name = name_of(connection)
         with _attached(connection, path, read_only=source not in lakes) as file_name:
             names = (lake_name, file_name) if source in lakes else (file_name, lake_name)
+            connection.execute(f"use {names[1]}")  # A transaction writes one database.
             with transaction(connection):
                 yield from _copied(connection, *names, is_lake=target in lakes)
 

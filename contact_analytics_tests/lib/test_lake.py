@@ -332,6 +332,15 @@ def test_a_file_is_moved_into_a_lake_and_back(tmp_path: Path, warehouse: Warehou
     assert stored(file) == ["a", "b", "c"]
 
 
+def test_a_lake_without_views_is_moved_as_well(tmp_path: Path, warehouse: WarehouseResource) -> None:
+    """Into a file, which is another database than the one of the writers' turns."""
+    with warehouse.get_connection() as connection:
+        connection.execute("create schema own; create table own.notes as select 'a' as note")
+    back = tmp_path / "back.duckdb"
+    assert [each.rows for each in move.move(warehouse.database, str(back), warehouse.lake_data)] == [1]
+    assert query(WarehouseResource(database=str(back)), "from own.notes") == [("a",)]
+
+
 def test_a_move_that_cannot_be_is_refused(tmp_path: Path, warehouse: WarehouseResource) -> None:
     """And leaves both places as they were: nothing there, no such file, in use, two files, two lakes."""
     file = tmp_path / "w.duckdb"
