@@ -20,7 +20,7 @@ from contact_analytics.sandbox.dagster_processes import ROOT, dagster_dev, dagst
 from contact_analytics.sandbox.serve import environment, running
 from contact_analytics_tests.lakes import lake
 from contact_analytics_tests.lib.test_warehouse import DAY, NEXT, frame, load, query, stored
-from contact_analytics_tests.test_celery import until
+from contact_analytics_tests.waiting import until
 
 YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)
 

@@ -3,8 +3,7 @@
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +18,7 @@ from contact_analytics.lib.warehouse import WarehouseResource
 from contact_analytics.sandbox.dagster_processes import ROOT, Dagster, celery_worker, dagster_dev, dagster_home, kill
 from contact_analytics.sandbox.serve import environment, running
 from contact_analytics_tests.lakes import postgres_database
+from contact_analytics_tests.waiting import until
 
 DAYS = 3
 TABLES = ("liveperson.agent_activity", "liveperson.survey", "nice_cxone.qm_workflows")
@@ -75,14 +75,6 @@ def _home(folder: Path) -> Path:
         text = text.replace(name, f"{name.partition(':')[0]}: {number}")
     settings.write_text(text)
     return folder
-
-
-def until(done: Callable[[], bool], seconds: float, otherwise: Callable[[], object]) -> None:
-    deadline = time.monotonic() + seconds
-    while not done():
-        if time.monotonic() > deadline:
-            pytest.fail(str(otherwise()))
-        time.sleep(0.5)
 
 
 def rows_of(warehouse: WarehouseResource) -> dict[str, tuple[int, int | None]]:

@@ -3,21 +3,20 @@
 import os
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
-import pytest
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from contact_analytics.endangered_days import TAG
 from contact_analytics.lib.day_range import days_of
 from contact_analytics.sandbox.dagster_processes import dagster_home, process
 from contact_analytics.sandbox.serve import environment, running
+from contact_analytics_tests.waiting import until
 
 ROOT = Path(__file__).parents[1]
 DAYS = 30
@@ -46,14 +45,6 @@ def daemon(folder: Path, **settings: str) -> Iterator[tuple[dg.DagsterInstance, 
             words = ["dagster-daemon", "run", "-m", "contact_analytics_tests.daemon_location"]
             with process(words, variables, folder / "daemon.log"):
                 yield instance, variables
-
-
-def until(done: Callable[[], bool], seconds: float, otherwise: Callable[[], object]) -> None:
-    deadline = time.monotonic() + seconds
-    while not done():
-        if time.monotonic() > deadline:
-            pytest.fail(str(otherwise()))
-        time.sleep(0.5)
 
 
 def materialized(instance: dg.DagsterInstance, key: dg.AssetKey) -> Counter[str]:

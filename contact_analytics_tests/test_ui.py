@@ -4,12 +4,10 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,6 +15,7 @@ from contact_analytics.sandbox.brand_files import write_brand_files
 from contact_analytics.sandbox.dagster_processes import Dagster, dagster_dev, dagster_home
 from contact_analytics.sandbox.serve import environment, running
 from contact_analytics_tests.pictures import CHROMIUM, REPORT, opened, take_report, take_ui
+from contact_analytics_tests.waiting import until
 
 ROOT = Path(__file__).parents[1]
 DAYS, SCALE = 30, 0.05
@@ -66,7 +65,7 @@ def test_a_month_is_backfilled_from_the_ui_in_one_run(ui: Ui, tmp_path: Path) ->
         dialog = page.get_by_role("dialog")
         dialog.get_by_role("button", name="All", exact=True).first.click()
         dialog.get_by_role("button", name="Launch").last.click()
-        _until(lambda: _materialized(ui, "liveperson", "survey") == DAYS, 150, "the backfill did not finish")
+        until(lambda: _materialized(ui, "liveperson", "survey") == DAYS, 150, lambda: "the backfill did not finish")
         assert [run["status"] for run in ui.dagster.runs()] == ["SUCCESS"]
         page.goto(f"{asset}?view=partitions")
         page.get_by_text(f"Materialized ({DAYS})").wait_for(timeout=20_000)
@@ -80,7 +79,7 @@ def test_a_month_is_backfilled_from_the_ui_in_one_run(ui: Ui, tmp_path: Path) ->
         _launch(ui, "liveperson/agent_activity", newest)
         _launch(ui, "liveperson/agent_groups")
         _launch(ui, "meta/retention_clock")
-        _until(lambda: _materialized(ui, "reports", REPORT) == 1, 150, "the report was not made")
+        until(lambda: _materialized(ui, "reports", REPORT) == 1, 150, lambda: "the report was not made")
         take_ui(page, ui.url, tmp_path)
     with opened(width=390, height=844) as page:
         take_report(page, tmp_path / "reports" / newest / f"{REPORT}.html", tmp_path)
@@ -101,11 +100,3 @@ def _materialized(ui: Ui, *key: str) -> int:
         ... on AssetNode {{ partitionStats {{ numMaterialized }} }} }} }}"""
     done = [run for run in ui.dagster.runs() if run["status"] in ("SUCCESS", "FAILURE")]
     return ui.dagster.ask(query)["assetNodeOrError"]["partitionStats"]["numMaterialized"] if done else 0
-
-
-def _until(done: Any, seconds: float, otherwise: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not done():
-        if time.monotonic() > deadline:
-            pytest.fail(otherwise)
-        time.sleep(0.5)
