@@ -47,7 +47,10 @@ def _days(found: Found) -> str:
         *("table", "text, MB", "rows", "asset, s", "DuckDB, s", "ratio"),
         *("into a lake, s", "from the vendor, s", "again ÷ first", "MB"),
     )
-    return f"### A day of each table\n\n{_table(heads, rows)}"
+    # What was not measured has no column.
+    shown = [place for place, values in enumerate(zip(*rows, strict=True)) if any(values)]
+    kept = [[each[place] for place in shown] for each in (heads, *rows)]
+    return f"### A day of each table\n\n{_table(kept[0], kept[1:])}"
 
 
 def _peers(found: Found) -> str:
