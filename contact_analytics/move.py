@@ -22,7 +22,8 @@ from contact_analytics.lib.errors import ConfigurationError, ContactAnalyticsErr
 from contact_analytics.lib.lake import TURNS, lake_of, name_of, partitioned
 from contact_analytics.lib.schema import literal, quoted
 from contact_analytics.lib.tables import row_digest
-from contact_analytics.lib.warehouse import WarehouseResource, transaction
+from contact_analytics.lib.transactions import transaction
+from contact_analytics.lib.warehouse import WarehouseResource
 from contact_analytics.settings import path
 
 

@@ -37,7 +37,8 @@ from contact_analytics.lib.retention import (
     endangered,
 )
 from contact_analytics.lib.tables import evolve, insert
-from contact_analytics.lib.warehouse import WarehouseResource, transaction
+from contact_analytics.lib.transactions import transaction
+from contact_analytics.lib.warehouse import WarehouseResource
 from contact_analytics.lib.webhook import WebhookResource
 from contact_analytics.notifications import notify_endangered
 

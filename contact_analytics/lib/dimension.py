@@ -47,7 +47,8 @@ from contact_analytics.lib.standing import (
     standing,
     version_of,
 )
-from contact_analytics.lib.warehouse import WarehouseResource, transaction
+from contact_analytics.lib.transactions import transaction
+from contact_analytics.lib.warehouse import WarehouseResource
 
 Result = dg.MaterializeResult[Any] | dg.AssetCheckResult
 Connect = Callable[[], AbstractContextManager[EntityLists]]

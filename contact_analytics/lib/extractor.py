@@ -31,7 +31,8 @@ from contact_analytics.lib.http import Tally
 from contact_analytics.lib.lake import is_lost_race
 from contact_analytics.lib.materialization import day_metadata
 from contact_analytics.lib.staging import Staging
-from contact_analytics.lib.warehouse import WarehouseResource, replacing, transaction
+from contact_analytics.lib.transactions import transaction
+from contact_analytics.lib.warehouse import WarehouseResource, replacing
 
 _DAYS_AHEAD = 2
 _DECODES = min(4, os.cpu_count() or 2)

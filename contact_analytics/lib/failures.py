@@ -7,7 +7,8 @@ import dagster as dg
 from contact_analytics.lib.dataset import Table
 from contact_analytics.lib.errors import ContactAnalyticsError, RetentionExpired, UnexpectedProblem, in_our_words
 from contact_analytics.lib.extractions import note_problem, prepare
-from contact_analytics.lib.warehouse import WarehouseResource, transaction
+from contact_analytics.lib.transactions import transaction
+from contact_analytics.lib.warehouse import WarehouseResource
 
 
 def note_failure(

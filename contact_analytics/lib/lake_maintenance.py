@@ -1,9 +1,7 @@
 """What is done to a lake as a whole: small files joined, and what nobody can read any more removed."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from duckdb import DuckDBPyConnection
 
@@ -63,14 +61,10 @@ def _call(connection: DuckDBPyConnection, step: str, known: dict[str, datetime])
 
 def _size(warehouse: WarehouseResource) -> LakeSize:
     with warehouse.reading() as connection:
-        [(files, size)] = _rows(
-            connection,
+        [(files, size, snapshots)] = connection.execute(
             "select coalesce(sum(file_count + delete_file_count), 0)::bigint, "
-            "coalesce(sum(file_size_bytes + delete_file_size_bytes), 0)::bigint from ducklake_table_info($lake)",
-        )
-        [(snapshots,)] = _rows(connection, "select count(*) from ducklake_snapshots($lake)")
+            "coalesce(sum(file_size_bytes + delete_file_size_bytes), 0)::bigint, "
+            "(select count(*) from ducklake_snapshots($lake)) from ducklake_table_info($lake)",
+            {"lake": name_of(connection)},
+        ).fetchall()
     return LakeSize(files, size, snapshots)
-
-
-def _rows(connection: DuckDBPyConnection, query: str) -> Iterator[Any]:
-    yield from connection.execute(query, {"lake": name_of(connection)}).fetchall()

@@ -18,7 +18,7 @@ from contact_analytics.lib.materialization import sample
 from contact_analytics.lib.page import Page, Source, picture
 from contact_analytics.lib.report import Input, Report
 from contact_analytics.lib.tables import evolve, insert, replace_view
-from contact_analytics.lib.warehouse import transaction
+from contact_analytics.lib.transactions import transaction
 
 
 @dataclass(frozen=True)

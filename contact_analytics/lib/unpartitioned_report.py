@@ -18,7 +18,8 @@ from contact_analytics.lib.report import Frames, UnpartitionedReport
 from contact_analytics.lib.report_days import PagesResource
 from contact_analytics.lib.report_rows import checked, masked_sample, read_inputs, shown, store
 from contact_analytics.lib.standing import forget_failures
-from contact_analytics.lib.warehouse import WarehouseResource, transaction
+from contact_analytics.lib.transactions import transaction
+from contact_analytics.lib.warehouse import WarehouseResource
 
 
 @dataclass(frozen=True)

@@ -35,10 +35,11 @@ from contact_analytics.lib.extractions import (
     write_extraction,
     write_quarantine,
 )
-from contact_analytics.lib.lake import Lake, is_lake, lake_of, prepare_catalog, taken
+from contact_analytics.lib.lake import Lake, lake_of, prepare_catalog
 from contact_analytics.lib.publication import Publication, check_target, publish, publishing
 from contact_analytics.lib.schema import quoted, walk
 from contact_analytics.lib.tables import evolve, insert, replace_view
+from contact_analytics.lib.transactions import transaction
 
 _LOG = "4 MB"
 # Those who write a lake are many, and none is a shell that somebody forgot: who waits for them, waits longer.
@@ -258,28 +259,6 @@ def _sparing(connection: DuckDBPyConnection, dataset: Dataset) -> Generator[None
         # A database that is no more says so by itself.
         with suppress(duckdb.FatalException):
             connection.execute(f"set memory_limit = '{own}'; set threads = {threads}")
-
-
-@contextmanager
-def transaction(connection: DuckDBPyConnection) -> Generator[None]:
-    """All of it or nothing."""
-    connection.execute("begin")
-    try:
-        yield
-        if is_lake(connection):
-            taken(connection)
-        connection.execute("commit")
-    except BaseException:
-        _roll_back(connection)
-        raise
-
-
-def _roll_back(connection: DuckDBPyConnection) -> None:
-    # Where a commit has failed, DuckDB has rolled back already and says that there is no transaction.
-    try:
-        connection.execute("rollback")
-    except duckdb.TransactionException:
-        return
 
 
 def _check_not_worse(dataset: Dataset, day: date, stored: Extraction, new: Extraction, lost: int) -> None:

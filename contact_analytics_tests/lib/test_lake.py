@@ -19,7 +19,7 @@ from moto.server import ThreadedMotoServer
 from contact_analytics import move
 from contact_analytics.catalog import DATASETS, DIMENSIONS
 from contact_analytics.lib import lake as lake_module
-from contact_analytics.lib import warehouse as warehouse_module
+from contact_analytics.lib import transactions
 from contact_analytics.lib.archive import ArchiveResource, ListedFile
 from contact_analytics.lib.dataset import describe
 from contact_analytics.lib.errors import ConfigurationError, WarehouseError, WarehouseUnavailable
@@ -130,7 +130,7 @@ def test_a_program_that_was_first_costs_another_try(
     place: Place, warehouse: WarehouseResource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Someone else's, which takes no turn: the day is put in its place once more, whole, and the log says why."""
-    taken, others = warehouse_module.taken, [1, 1]
+    taken, others = transactions.taken, [1, 1]
 
     def after_another(connection: duckdb.DuckDBPyConnection) -> None:
         if others and connection.execute("select count(*) from liveperson.survey").fetchall() != [(0,)]:
@@ -140,7 +140,7 @@ def test_a_program_that_was_first_costs_another_try(
                 taken(other)
         taken(connection)
 
-    monkeypatch.setattr(warehouse_module, "taken", after_another)
+    monkeypatch.setattr(transactions, "taken", after_another)
     run = place.run(impatient("survey"), YESTERDAY, resources={"warehouse": warehouse})
     assert run.ok, run.problem
     assert not others
