@@ -611,6 +611,15 @@ def url() -> Generator[str, None, None]:
         yield address
 
 
+def test_the_server_tells_what_broke_a_rule(url: str) -> None:
+    """Of all its vendors, so that what many processes have asked can be judged."""
+    assert httpx.get(f"{url}/sandbox/violations").json() == []
+    httpx.get(f"{url}/api/public/teams")
+    httpx.post(f"{url}/data-extraction/v1/jobs")
+    said = httpx.get(f"{url}/sandbox/violations").json()
+    assert said == ["no good credentials: /api/public/teams", "/data-extraction/v1/jobs with no token"]
+
+
 def wish(url: str, **fault: Any) -> None:
     assert httpx.post(f"{url}/sandbox/faults", json=fault).status_code == 201
 

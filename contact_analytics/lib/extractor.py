@@ -8,7 +8,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from time import monotonic
+from time import monotonic, sleep
 
 import dagster as dg
 import duckdb
@@ -22,6 +22,7 @@ from contact_analytics.lib.errors import (
     ChangesUnknown,
     ContactAnalyticsError,
     DayHeldBack,
+    WarehouseUnavailable,
     in_our_words,
 )
 from contact_analytics.lib.extractions import Extraction, confirm, note_listed
@@ -37,8 +38,16 @@ from contact_analytics.lib.warehouse import WarehouseResource, replacing
 _DAYS_AHEAD = 2
 _DECODES = min(4, os.cpu_count() or 2)
 _PROGRESS_SECONDS = 2.0
-# So often a day is put into its place at most, where others write a lake beside this project.
+# So often a day is put into its place at most: a lake has other writers, and a database that may be restarted.
 _TRIES = 5
+_WITH_ALL_MEMORY = "once more with all memory"
+# What a commit has no room for is told as a failure of the transaction, or of the database.
+_WORTH_ANOTHER_TRY = (
+    WarehouseUnavailable,
+    duckdb.OutOfMemoryException,
+    duckdb.TransactionException,
+    duckdb.FatalException,
+)
 
 
 @dataclass
@@ -177,21 +186,17 @@ class Extractor:
     ) -> dg.AssetMaterialization:
         """Put what is staged in the day's place: with little memory if that will do, and after whoever was first."""
         sparing = True
-        for tries_left in reversed(range(_TRIES)):
+        for number in range(1, _TRIES + 1):
             try:
                 return self._replace(day, delivery, staging, digest, sparing=sparing)
-            except (duckdb.OutOfMemoryException, duckdb.TransactionException, duckdb.FatalException) as error:
-                # What a commit has no room for is told as a failure of the transaction, or of the database.
-                is_conflict = is_lost_race(error)
-                if not tries_left or not (is_conflict or sparing):
+            except _WORTH_ANOTHER_TRY as error:
+                how = _once_more(error, sparing=sparing)
+                if number == _TRIES or not how:
                     raise
-                sparing = sparing and is_conflict
-                how = (
-                    "another program has changed the table, so once more"
-                    if is_conflict
-                    else "once more with all memory"
-                )
                 self.context.log.warning(f"{progress}: not stored, {how}: {str(error).partition(chr(10))[0]}")
+                if isinstance(error, WarehouseUnavailable):
+                    sleep(2**number)
+                sparing = sparing and how != _WITH_ALL_MEMORY
         raise AssertionError
 
     def _replace(
@@ -244,3 +249,12 @@ class Extractor:
             metadata=day_metadata(connection, self.dataset, day, delivery, state),
             tags={"dagster/data_version": digest},
         )
+
+
+def _once_more(error: Exception, *, sparing: bool) -> str:
+    """How a day is put into its place once more, if it is worth that."""
+    if isinstance(error, WarehouseUnavailable):
+        return "once more when the database has had time to come back"
+    if is_lost_race(error):
+        return "another program has changed the table, so once more"
+    return _WITH_ALL_MEMORY if sparing else ""

@@ -6,6 +6,7 @@ that was written was for nothing; so writers take turns, by a lock of that datab
 """
 
 import os
+import re
 from collections.abc import Generator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -26,11 +27,19 @@ from contact_analytics.lib.schema import literal, quoted
 
 PREFIX: Final = "ducklake:"
 _CATALOG = "postgres:"
-_TURN = "contact_analytics: writing"
+_TURN, _MAKING = "contact_analytics: writing", "contact_analytics: making"
+_MAKING_SECONDS = 60
 _WHAT = "The lake's catalog"
 _STORE = "s3://"
-# What DuckDB says of a statement to a database that went away.
-_LOST = "Failed to execute query"
+# What DuckDB says of a lake that is not there, and must not be made.
+_NOT_MADE = "creating a new DuckLake is explicitly disabled"
+# What DuckDB and PostgreSQL's library say of a database that went away. The last is what DuckLake then has lost itself.
+_LOST = re.compile(
+    r"server closed the connection|connection to server|no connection to the server|terminating connection"
+    r"|could not (?:receive|send) data|SSL connection has been closed|Unable to connect to Postgres"
+    r"|Failed to (?:execute query|prepare COPY|prepare query|fetch|copy data)"
+    r"|\"__ducklake_metadata_\w+\" does not exist"
+)
 # A table of one row, which each transaction that writes counts on.
 TURNS: Final = "meta.turns"
 _ROWS = 1000
@@ -66,17 +75,14 @@ class Lake:
         with _engine(*_extensions(self.data)) as connection:
             name = f"lake_{next(_numbers)}"
             try:
-                connection.execute(
-                    f"attach {literal(f'{PREFIX}{_CATALOG}{self.conninfo}')} as {name} "
-                    f"(data_path {literal(self.data.rstrip('/') + '/')}, data_inlining_row_limit 0"
-                    f"{f', metadata_schema {literal(self.schema)}' if self.schema else ''})"
-                )
+                self._attach(connection, name)
             except duckdb.Error as error:
                 if "DATA_PATH" in str(error):
                     raise ConfigurationError(
                         f"The lake's files are not in {self.data}, by what its catalog says.",
                         "Set CONTACT_ANALYTICS_LAKE_DATA to where they are. Nothing was changed.",
                     ) from None
+                _loaded.cache_clear()
                 raise unavailable(_WHAT, error, self.conninfo) from None  # DuckDB says the password with it.
             if not self.data.startswith(_STORE):
                 # What is made in here is the owner's alone: customers' conversations are among it.
@@ -88,11 +94,38 @@ class Lake:
                 _loaded.cache_clear()  # That DuckDB is of no more use to anybody.
                 raise
             except duckdb.Error as error:
-                if _LOST in str(error):
-                    raise unavailable(_WHAT, "the connection was lost, and the database rolls back", "") from None
+                if _LOST.search(str(error)):
+                    # Of a lake that lost its database something stays, at which all that come after fail.
+                    _loaded.cache_clear()
+                    raise unavailable(_WHAT, "the connection was lost", "") from None
                 raise
             finally:
                 _detach(connection, name)
+
+    def _attach(self, connection: DuckDBPyConnection, name: str) -> None:
+        """Make it if there is none, in turn: of two that make its tables at once one fails."""
+        try:
+            connection.execute(self._attachment(name, make=False))
+        except duckdb.InvalidInputException as error:
+            if _NOT_MADE not in str(error):
+                raise
+            with turn(self.conninfo, _WHAT, f"{_MAKING} {self.schema}", _MAKING_SECONDS, _not_made):
+                connection.execute(self._attachment(name, make=True))
+
+    def _attachment(self, name: str, *, make: bool) -> str:
+        return (
+            f"attach {literal(f'{PREFIX}{_CATALOG}{self.conninfo}')} as {name} "
+            f"(data_path {literal(self.data.rstrip('/') + '/')}, data_inlining_row_limit 0, "
+            f"create_if_not_exists {str(make).lower()}"
+            f"{f', metadata_schema {literal(self.schema)}' if self.schema else ''})"
+        )
+
+
+def _not_made(holder: str) -> WarehouseBusy:
+    return WarehouseBusy(
+        f"The lake is being made by {holder}, for more than {_MAKING_SECONDS} s.",
+        "Nothing was changed. See what that process waits for, then materialize again.",
+    )
 
 
 def lake_of(database: str, data: str, schema: str = "") -> Lake | None:
@@ -209,7 +242,8 @@ def prepare_catalog(connection: DuckDBPyConnection) -> None:
     """
     lake = name_of(connection)
     [(is_done,)] = connection.execute(
-        "select count(*) > 0 from duckdb_tables() where database_name = ? and schema_name || '.' || table_name = ?",
+        # DuckDB's listing of tables would have their sizes looked up.
+        "select count(*) > 0 from duckdb_columns() where database_name = ? and schema_name || '.' || table_name = ?",
         [lake, TURNS],
     ).fetchall()
     if not is_done:

@@ -89,8 +89,8 @@ def unavailable(what: str, why: object, conninfo: str) -> WarehouseUnavailable:
         said = said.replace(secret, "…")
     return WarehouseUnavailable(
         f"{what} cannot be reached: {said}.",
-        "What is stored is as it was. Check that PostgreSQL runs and is the one that the setting names, then "
-        "materialize again.",
+        "What is stored is whole: a day that was being replaced is the old one or the new one. Check that PostgreSQL "
+        "runs and is the one that the setting names, then materialize again.",
     )
 
 

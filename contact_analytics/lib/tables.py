@@ -1,6 +1,7 @@
 """Tables made from a schema: created, widened when the schema has grown, described, never narrowed."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import cast
 
 import dataframely as dy
@@ -20,6 +21,20 @@ _OF_TABLE = "database_name = current_database() and schema_name = ? and table_na
 _WIDER = {("INTEGER", "BIGINT"), ("FLOAT", "DOUBLE")}
 
 
+@dataclass(frozen=True)
+class _ListedColumn:
+    comment: str | None
+    default: str | None
+
+
+@dataclass(frozen=True)
+class _Listed:
+    """A table as DuckDB lists it; one that is not there has no columns."""
+
+    comment: str | None
+    columns: dict[str, _ListedColumn]
+
+
 def evolve(connection: DuckDBPyConnection, table: str, columns: Mapping[str, dy.Column], comment: str) -> None:
     """Create `schema.table`, or add what its columns have gained; what a schema has lost stays, filled with nulls.
 
@@ -30,9 +45,10 @@ def evolve(connection: DuckDBPyConnection, table: str, columns: Mapping[str, dy.
     wanted = {column: duckdb_type(kind.dtype) for column, kind in columns.items()}
     connection.execute(f"create schema if not exists {quoted(schema)}")
     declared = ", ".join(f"{quoted(column)} {kind}" for column, kind in wanted.items())
-    is_new = not connection.execute(f"select 1 from duckdb_tables() where {_OF_TABLE}", [schema, name]).fetchall()
+    # Once, as a lake asks its database for each such listing.
+    listed = _listed(connection, schema, name)
     connection.execute(f"create table if not exists {sql_name} ({declared})")
-    if is_new and schema != META and PARTITION in columns and is_lake(connection):
+    if not listed.columns and schema != META and PARTITION in columns and is_lake(connection):
         partitioned(connection, sql_name, PARTITION)
     relation = connection.table(sql_name)
     stored = dict(zip(relation.columns, relation.types, strict=True))
@@ -41,8 +57,9 @@ def evolve(connection: DuckDBPyConnection, table: str, columns: Mapping[str, dy.
             connection.execute(f"alter table {sql_name} add column {quoted(column)} {kind}")
         elif (merged := _merged(stored[column], duckdb.type(kind), f"{table}.{column}")) != str(stored[column]):
             connection.execute(f"alter table {sql_name} alter column {quoted(column)} set data type {merged}")
-    _describe(connection, schema, name, columns, comment)
-    _mark(connection, table, sql_name, account())
+            listed.columns.pop(column)
+    _describe(connection, sql_name, listed, columns, comment)
+    _mark(connection, table, sql_name, listed, account())
 
 
 def replace_view(connection: DuckDBPyConnection, view: str, query: str) -> None:
@@ -61,18 +78,15 @@ def insert(connection: DuckDBPyConnection, sql_name: str, frame: pl.DataFrame, *
     del frame_to_insert
 
 
-def _mark(connection: DuckDBPyConnection, table: str, sql_name: str, owner: str) -> None:
+def _mark(connection: DuckDBPyConnection, table: str, sql_name: str, listed: _Listed, owner: str) -> None:
     """Let every row tell whose it is, where accounts have names. Raises `ConfigurationError` for another's table."""
-    schema, _, name = table.partition(".")
-    found = connection.execute(
-        f"select column_default from duckdb_columns() where {_OF_TABLE} and column_name = ?", [schema, name, COLUMN]
-    ).fetchall()
+    found = listed.columns.get(COLUMN)
     if not found and owner:
         connection.execute(f"alter table {sql_name} add column {quoted(COLUMN)} varchar default {literal(owner)}")
         connection.execute(f"comment on column {sql_name}.{quoted(COLUMN)} is {literal(ACCOUNT)}")
-    elif found and found != [(literal(owner),)]:
+    elif found and found.default != literal(owner):
         raise ConfigurationError(
-            f"The warehouse's {table} is marked as {found[0][0]}'s, and CONTACT_ANALYTICS_ACCOUNT is {owner!r}.",
+            f"The warehouse's {table} is marked as {found.default}'s, and CONTACT_ANALYTICS_ACCOUNT is {owner!r}.",
             "Each account has a warehouse and an archive of its own: set CONTACT_ANALYTICS_WAREHOUSE and "
             "CONTACT_ANALYTICS_ARCHIVE of one of the two to others. Nothing was changed.",
         )
@@ -112,20 +126,19 @@ def _parts(kind: DuckDBPyType) -> dict[str, DuckDBPyType]:
 
 
 def _describe(
-    connection: DuckDBPyConnection, schema: str, table: str, columns: Mapping[str, dy.Column], comment: str
+    connection: DuckDBPyConnection, sql_name: str, listed: _Listed, columns: Mapping[str, dy.Column], comment: str
 ) -> None:
-    sql_name = f"{quoted(schema)}.{quoted(table)}"
-    wanted = {name: describe(column) for name, column in columns.items()}
-    [(about,)] = connection.execute(
-        f"select comment from duckdb_tables() where {_OF_TABLE}", [schema, table]
-    ).fetchall()
-    if about != comment:
+    if listed.comment != comment:
         connection.execute(f"comment on table {sql_name} is {literal(comment)}")
-    stored: dict[str, str | None] = dict(
-        connection.execute(
-            f"select column_name, comment from duckdb_columns() where {_OF_TABLE}", [schema, table]
-        ).fetchall()
-    )
-    for name, text in wanted.items():
-        if stored[name] != text:
+    for name, column in columns.items():
+        text, stored = describe(column), listed.columns.get(name)
+        if stored is None or stored.comment != text:
             connection.execute(f"comment on column {sql_name}.{quoted(name)} is {literal(text)}")
+
+
+def _listed(connection: DuckDBPyConnection, schema: str, table: str) -> _Listed:
+    columns = connection.execute(
+        f"select column_name, comment, column_default from duckdb_columns() where {_OF_TABLE}", [schema, table]
+    ).fetchall()
+    comments = connection.execute(f"select comment from duckdb_tables() where {_OF_TABLE}", [schema, table]).fetchall()
+    return _Listed(comments[0][0] if comments else None, {name: _ListedColumn(*words) for name, *words in columns})

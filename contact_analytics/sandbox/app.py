@@ -30,7 +30,7 @@ class SandboxApp:
     """A vendor's API as a callable for `httpx.MockTransport`; each option is a keyword.
 
     `now` is the clock of the data and the tokens. `requests` and `calls` are what was asked, in order: by method and
-    path, and whole.
+    path, and whole; `violations`, those that broke a rule of the vendor's, in words.
     """
 
     now: Callable[[], datetime] = utc_now
@@ -39,6 +39,7 @@ class SandboxApp:
     faults: list[Fault] = field(default_factory=list[Fault])
     requests: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]], init=False)
     calls: list[httpx.Request] = field(default_factory=list[httpx.Request], init=False)
+    violations: list[str] = field(default_factory=list[str], init=False)
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()

@@ -25,7 +25,7 @@ _LAUNCH = """mutation ($params: ExecutionParams!) { launchPipelineExecution(exec
 _BACKFILL = """mutation ($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
   __typename ... on LaunchBackfillSuccess { backfillId } } }"""
 _RUNS = """query { runsOrError { ... on Runs { results { runId status startTime endTime rootRunId
-  tags { key value } } } } }"""
+  assetSelection { path } tags { key value } } } } }"""
 
 
 class DagsterRefused(Exception):
@@ -73,7 +73,7 @@ class Dagster:
         return launched["backfillId"]
 
     def runs(self) -> list[dict[str, Any]]:
-        """All runs, the newest first: `runId`, `status`, `startTime` and `endTime` in epoch seconds, `tags`."""
+        """All runs, the newest first: `runId`, `status`, `startTime` and `endTime` in epoch seconds and more."""
         return self.ask(_RUNS)["runsOrError"]["results"]
 
 

@@ -59,7 +59,7 @@ class KhorosCare(SandboxApp):
     "list" or an "object" by `status_shape`. `text_plain` is the content type of replies to a submit where the
     reference has it so. `slashed_runs` are run ids with `+`, `/` and `=`. `volume` says how many conversations begin
     on a UTC day. `extra_columns` and `dropped_columns` change what every export has. `titles` gives JSON the titles
-    that CSV always has. `violations` tells each call that broke a rule, `submissions` each submit that was accepted.
+    that CSV always has. `submissions` tells each submit that was accepted.
     """
 
     company_key: str = "acme-c01"
@@ -77,7 +77,6 @@ class KhorosCare(SandboxApp):
     dropped_columns: Collection[str] = ()
     csv_bom: bool = False
     titles: bool = False
-    violations: list[str] = field(default_factory=list[str], init=False)
     submissions: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]], init=False)
 
     def __post_init__(self) -> None:

@@ -41,8 +41,7 @@ class NiceCxone(SandboxApp):
     `interval` and `one_at_a_time` are limits of POST /jobs, refused with 403; an export that nobody polls stops to
     count after `busy_seconds`. An export is done after `running_polls` answers and `export_seconds`; its links live
     for `link_seconds`, its data for `data_hours`. `forbidden` are entities that the user may not extract. `volume`
-    says how many evaluations are submitted on a day. `violations` are the calls that broke a rule, `submissions` the
-    exports that were taken on.
+    says how many evaluations are submitted on a day. `submissions` are the exports that were taken on.
     """
 
     access_key_id: str = "SANDBOXACCESSKEYID===="
@@ -75,7 +74,6 @@ class NiceCxone(SandboxApp):
     forbidden: Collection[str] = ()
     extra_columns: Mapping[str, str] = field(default_factory=dict[str, str])
     dropped_columns: Collection[str] = ()
-    violations: list[str] = field(default_factory=list[str], init=False)
     submissions: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]], init=False)
 
     # The paths that are this vendor's, where several share an address.

@@ -16,6 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
+from contact_analytics.sandbox.app import SandboxApp
 from contact_analytics.sandbox.khoros_care import KhorosCare
 from contact_analytics.sandbox.liveperson_data_access import LivePersonDataAccess
 from contact_analytics.sandbox.nice_cxone import NiceCxone
@@ -23,6 +24,7 @@ from contact_analytics.sandbox.nice_cxone import NiceCxone
 App = Callable[[httpx.Request], httpx.Response]
 
 
+_VIOLATIONS = "/sandbox/violations"
 # How much quicker than the vendors the sandbox is served: a month of theirs takes hours.
 CALLS_PER_MINUTE, CALL_INTERVAL_SECONDS, POLL_SECONDS = 6000, 0.5, 0.05
 
@@ -56,10 +58,15 @@ def environment(url: str) -> dict[str, str]:
 
 
 class Vendors:
-    """The vendors' apps as one ASGI application: the app with the longest prefix of the path answers."""
+    """The vendors' apps as one ASGI application: the app with the longest prefix of the path answers.
+
+    `/sandbox/violations` lists what broke a vendor's rules.
+    """
 
     def __init__(self, apps: dict[str, App]) -> None:
-        self._apps = dict(sorted(apps.items(), key=lambda item: -len(item[0])))
+        all_apps = apps | {_VIOLATIONS: self._violations}
+        self._apps = dict(sorted(all_apps.items(), key=lambda item: -len(item[0])))
+        self._with_rules = {id(app): app for app in apps.values() if isinstance(app, SandboxApp)}.values()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -75,6 +82,9 @@ class Vendors:
             _transport(send).abort()
         else:
             await _send(response, send)
+
+    def _violations(self, _: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json=[violation for app in self._with_rules for violation in app.violations])
 
 
 def _nobody(_: httpx.Request) -> httpx.Response:

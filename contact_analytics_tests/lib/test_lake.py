@@ -4,9 +4,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from threading import Event, Thread
+from random import Random
+from threading import Barrier, Event, Thread, Timer
 from typing import Any
 from uuid import uuid4
 
@@ -64,6 +66,18 @@ def test_processes_write_different_days_at_once(warehouse: WarehouseResource) ->
     assert [each.wait(120) for each in writers] == [0, 0]
     assert stored(warehouse) == [f"{number} {row} 1" for number in range(4) for row in "ab"]
     assert query(warehouse, "select count(*), sum(rows) from meta.extractions") == [(4, 8)]
+
+
+def test_a_lake_that_is_not_there_yet_is_opened_by_all_at_once(warehouse: WarehouseResource) -> None:
+    """As the first runs of a deployment do: one makes it, and none fails."""
+    start = Barrier(4)
+
+    def opened(_: int) -> list[tuple[Any, ...]]:
+        start.wait(30)
+        return looked_at(warehouse, "select count(*) from ducklake_snapshots(current_database())")
+
+    with ThreadPoolExecutor(4) as executor:
+        assert list(executor.map(opened, range(4))) == [[(1,)]] * 4
 
 
 def test_who_reads_waits_for_nobody_and_sees_whole_days(warehouse: WarehouseResource) -> None:
@@ -192,29 +206,50 @@ def test_a_turn_that_is_lost_doubles_no_day(warehouse: WarehouseResource) -> Non
     assert stored(warehouse) == ["c", "d"]
 
 
+def cut(conninfo: str) -> None:
+    """End all connections to a database but this one."""
+    with psycopg.connect(conninfo, autocommit=True) as server:
+        server.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity "
+            "where datname = current_database() and pid <> pg_backend_pid()"
+        )
+
+
+def test_a_database_that_goes_away_at_any_moment_is_told_as_that(warehouse: WarehouseResource) -> None:
+    """Whichever of DuckDB's statements met it; and what is stored is one of the two days, whole."""
+    warehouse.prepare(ORDERS)
+    _, _, conninfo = warehouse.database.partition("postgres:")
+    chance, last, failures = Random(7), "", 0
+    for number in range(12):
+        cutting = Timer(chance.random() * 0.4, cut, [conninfo])
+        cutting.start()
+        try:
+            load(warehouse, frame(f"{number} a", f"{number} b"), force=True)
+        except WarehouseUnavailable:
+            failures += 1
+        cutting.join()
+        rows = stored(warehouse)
+        assert rows in ([f"{number} {row}" for row in "ab"], [f"{last} {row}" for row in "ab"] if last else [])
+        last = rows[0].split()[0] if rows else ""
+    assert failures
+
+
 @pytest.mark.parametrize("moment", ["before the rows", "before the commit"])
 def test_a_database_that_goes_away_is_worth_another_try(warehouse: WarehouseResource, moment: str) -> None:
     """What was being written is not there, and the error says that nothing is lost."""
     load(warehouse, frame("a", "b"))
     _, _, conninfo = warehouse.database.partition("postgres:")
 
-    def break_connections() -> None:
-        with psycopg.connect(conninfo, autocommit=True) as server:
-            server.execute(
-                "select pg_terminate_backend(pid) from pg_stat_activity "
-                "where datname = current_database() and pid <> pg_backend_pid()"
-            )
-
     def write() -> None:
         with warehouse.get_connection() as connection, replacing(connection, ORDERS, DAY, "run") as replacement:
             if moment == "before the rows":
-                break_connections()
+                cut(conninfo)
             replacement.insert(frame("c", "d"))
             replacement.finish(Extraction("loaded", files=1, rows=2), ())
             if moment == "before the commit":
-                break_connections()
+                cut(conninfo)
 
-    with pytest.raises(WarehouseUnavailable, match="What is stored is as it was") as problem:
+    with pytest.raises(WarehouseUnavailable, match="What is stored is whole") as problem:
         write()
     assert problem.value.allow_retries
     assert stored(warehouse) == ["a", "b"]
