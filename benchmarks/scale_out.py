@@ -1,4 +1,4 @@
-"""Thirty days of some daily tables by Celery's workers into a lake: by one and by two, and whether all is equal."""
+"""Thirty days of every daily table by Celery's workers into a lake: by one and by two, and whether all is equal."""
 
 import os
 import tempfile
@@ -12,6 +12,7 @@ import redis
 
 from benchmarks.databases import database
 from benchmarks.days import settings_of
+from contact_analytics.catalog import DATASETS
 from contact_analytics.lib.dataset import Provenance
 from contact_analytics.lib.schema import columns_of
 from contact_analytics.lib.tables import row_digest
@@ -20,18 +21,7 @@ from contact_analytics.sandbox.dagster_processes import celery_worker, dagster_d
 from contact_analytics.sandbox.serve import running
 
 _DAYS = 30
-# Of each pool some: tables of one pool go one after the other, however many workers there are.
-_TABLES = (
-    "liveperson.agent_activity",
-    "liveperson.engagement",
-    "liveperson.survey",
-    "liveperson.conversations",
-    "khoros_care.conversation",
-    "khoros_care.response",
-    "khoros_care.conversation_actions",
-    "nice_cxone.qm_workflows",
-    "nice_cxone.qm_questions",
-)
+_TABLES = tuple(dataset.table for dataset in DATASETS)
 # Conversations that are open go on between the two, at the vendor's as well: of them as many rows must do.
 _GOES_ON = "liveperson.conversations"
 _WAIT_SECONDS = 3600
@@ -45,7 +35,7 @@ def scale_out(scale: float, _: int) -> dict[str, Any]:
     """Seconds by the number of workers, each from an empty lake and an empty archive; quits if the tables differ."""
     last = datetime.now(UTC).date() - timedelta(days=1)
     first = last - timedelta(days=_DAYS - 1)
-    found: dict[str, Any] = {}
+    found: dict[str, dict[str, int]] = {}
     stored: list[Digests] = []
     with running(scale=scale) as url:
         for workers in (1, 2):
@@ -56,7 +46,15 @@ def scale_out(scale: float, _: int) -> dict[str, Any]:
             print(workers, "workers", found[str(workers)], flush=True)
     if stored[0] != stored[1]:
         raise SystemExit(f"the tables differ: {[table for table in stored[0] if stored[0][table] != stored[1][table]]}")
-    return {"tables": len(_TABLES), "days": _DAYS, "scale": scale, "workers": found}
+    ratio = round(found["1"]["seconds"] / found["2"]["seconds"], 2)
+    return {
+        "tables": len(_TABLES),
+        "days": _DAYS,
+        "scale": scale,
+        "cores": os.cpu_count(),
+        "workers": found,
+        "ratio": ratio,
+    }
 
 
 def _by_workers(workers: int, url: str, folder: Path, first: date, last: date) -> tuple[float, Digests]:

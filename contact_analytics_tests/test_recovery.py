@@ -114,7 +114,7 @@ def kill_thrice(folder: Path, name: str, url: str) -> None:
 @pytest.mark.parametrize("name", ["engagement", "conversations"])
 def test_a_killed_backfill_ends_like_one_that_was_never_killed(tmp_path: Path, place: Place, name: str) -> None:
     """The same tables, and as many files."""
-    scale = {"engagement": 0.05, "conversations": 1.0}[name]
+    scale = {"engagement": 0.05, "conversations": 0.4}[name]
     folder = tmp_path / "killed"
     folder.mkdir()
     with running(scale=scale, now=NOW.isoformat()) as url:

@@ -8,11 +8,10 @@ that was written was for nothing; so writers take turns, by a lock of that datab
 import os
 import re
 from collections.abc import Generator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from importlib.util import find_spec
-from itertools import count
 from pathlib import Path
 from threading import Lock
 from typing import Final
@@ -30,15 +29,15 @@ _CATALOG = "postgres:"
 _TURN, _MAKING = "contact_analytics: writing", "contact_analytics: making"
 _MAKING_SECONDS = 60
 _WHAT = "The lake's catalog"
+_NAME = "lake"
 _STORE = "s3://"
 # What DuckDB says of a lake that is not there, and must not be made.
 _NOT_MADE = "creating a new DuckLake is explicitly disabled"
-# What DuckDB and PostgreSQL's library say of a database that went away. The last is what DuckLake then has lost itself.
+# What DuckDB and PostgreSQL's library say of a database that went away.
 _LOST = re.compile(
     r"server closed the connection|connection to server|no connection to the server|terminating connection"
     r"|could not (?:receive|send) data|SSL connection has been closed|Unable to connect to Postgres"
     r"|Failed to (?:execute query|prepare COPY|prepare query|fetch|copy data)"
-    r"|\"__ducklake_metadata_\w+\" does not exist"
 )
 # A table of one row, which each transaction that writes counts on.
 TURNS: Final = "meta.turns"
@@ -72,49 +71,49 @@ class Lake:
     @contextmanager
     def opened(self) -> Generator[DuckDBPyConnection]:
         """A connection whose current database is the lake, as it is now; it is made if there is none."""
-        with _engine(*_extensions(self.data)) as connection:
-            name = f"lake_{next(_numbers)}"
+        with _making:
+            parent = _attached(self)
+        with closing(parent.cursor()) as connection:
             try:
-                self._attach(connection, name)
-            except duckdb.Error as error:
-                if "DATA_PATH" in str(error):
-                    raise ConfigurationError(
-                        f"The lake's files are not in {self.data}, by what its catalog says.",
-                        "Set CONTACT_ANALYTICS_LAKE_DATA to where they are. Nothing was changed.",
-                    ) from None
-                _loaded.cache_clear()
-                raise unavailable(_WHAT, error, self.conninfo) from None  # DuckDB says the password with it.
-            if not self.data.startswith(_STORE):
-                # What is made in here is the owner's alone: customers' conversations are among it.
-                Path(self.data).mkdir(parents=True, exist_ok=True, mode=0o700)
-            try:
-                connection.execute(f"use {name}")
+                connection.execute(f"use {_NAME}")
                 yield connection
             except duckdb.FatalException:
-                _loaded.cache_clear()  # That DuckDB is of no more use to anybody.
+                _attached.cache_clear()  # That DuckDB is of no more use to anybody.
                 raise
             except duckdb.Error as error:
                 if _LOST.search(str(error)):
-                    # Of a lake that lost its database something stays, at which all that come after fail.
-                    _loaded.cache_clear()
+                    _attached.cache_clear()
                     raise unavailable(_WHAT, "the connection was lost", "") from None
                 raise
-            finally:
-                _detach(connection, name)
 
-    def _attach(self, connection: DuckDBPyConnection, name: str) -> None:
-        """Make it if there is none, in turn: of two that make its tables at once one fails."""
+    def attach(self, connection: DuckDBPyConnection) -> None:
+        """Make it known to a DuckDB, and make it if there is none."""
         try:
-            connection.execute(self._attachment(name, make=False))
+            self._attach(connection)
+        except duckdb.Error as error:
+            if "DATA_PATH" in str(error):
+                raise ConfigurationError(
+                    f"The lake's files are not in {self.data}, by what its catalog says.",
+                    "Set CONTACT_ANALYTICS_LAKE_DATA to where they are. Nothing was changed.",
+                ) from None
+            raise unavailable(_WHAT, error, self.conninfo) from None  # DuckDB says the password with it.
+        if not self.data.startswith(_STORE):
+            # What is made in here is the owner's alone: customers' conversations are among it.
+            Path(self.data).mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def _attach(self, connection: DuckDBPyConnection) -> None:
+        try:
+            connection.execute(self._attachment(make=False))
         except duckdb.InvalidInputException as error:
             if _NOT_MADE not in str(error):
                 raise
+            # Of two that make its tables at once one fails.
             with turn(self.conninfo, _WHAT, f"{_MAKING} {self.schema}", _MAKING_SECONDS, _not_made):
-                connection.execute(self._attachment(name, make=True))
+                connection.execute(self._attachment(make=True))
 
-    def _attachment(self, name: str, *, make: bool) -> str:
+    def _attachment(self, *, make: bool) -> str:
         return (
-            f"attach {literal(f'{PREFIX}{_CATALOG}{self.conninfo}')} as {name} "
+            f"attach {literal(f'{PREFIX}{_CATALOG}{self.conninfo}')} as {_NAME} "
             f"(data_path {literal(self.data.rstrip('/') + '/')}, data_inlining_row_limit 0, "
             f"create_if_not_exists {str(make).lower()}"
             f"{f', metadata_schema {literal(self.schema)}' if self.schema else ''})"
@@ -144,36 +143,20 @@ def lake_of(database: str, data: str, schema: str = "") -> Lake | None:
     return Lake(conninfo.removeprefix(_CATALOG), data, schema)
 
 
-def _detach(connection: DuckDBPyConnection, name: str) -> None:
-    """Let go of a lake, whatever was begun there; DuckDB asks all that are attached for their tables."""
-    with suppress(duckdb.TransactionException):
-        connection.execute("rollback")
-    try:
-        connection.execute(f"use memory; detach {name}")
-    except duckdb.Error:
-        _loaded.cache_clear()
-
-
-_numbers = count(1)
 _making = Lock()
 
 
-@contextmanager
-def _engine(*extensions: str) -> Generator[DuckDBPyConnection]:
-    """A connection of this process's DuckDB in memory: to load the extensions takes half a second."""
-    with _making:
-        parent = _loaded(extensions)
-    with closing(parent.cursor()) as connection:
-        yield connection
-
-
-@cache
-def _loaded(extensions: tuple[str, ...]) -> DuckDBPyConnection:
+# One at a time is what a process works with.
+@lru_cache(maxsize=1)
+def _attached(lake: Lake) -> DuckDBPyConnection:
+    """This process's DuckDB with a lake: to load the extensions and to attach it takes half a second."""
     connection = duckdb.connect(config={"autoinstall_known_extensions": False, "autoload_known_extensions": False})
+    extensions = _extensions(lake.data)
     for name in extensions:
         connection.load_extension(str(_path_of(name)))
     if "httpfs" in extensions:
         connection.execute(_secret())
+    lake.attach(connection)
     return connection
 
 

@@ -19,7 +19,7 @@ from contact_analytics.lib.extractions import (
 )
 from contact_analytics.lib.schema import columns_of, quoted
 from contact_analytics.lib.snapshots import digest_of, taken_on
-from contact_analytics.lib.tables import evolve, replace_view
+from contact_analytics.lib.tables import evolve, replace_views
 
 # An account that really lost entries without a word is asked for whole this long.
 _DOUBTED = timedelta(days=7)
@@ -53,8 +53,7 @@ def prepare_history(connection: DuckDBPyConnection, dimension: Dimension) -> Non
     """Create the dimension's table and views, or bring them up to date."""
     prepare(connection)
     evolve(connection, dimension.table, dimension.columns(), dimension.grain)
-    for name, query in dimension.views().items():
-        replace_view(connection, name, query)
+    replace_views(connection, dimension.views())
 
 
 def standing(connection: DuckDBPyConnection, dimension: Dimension) -> Standing | None:

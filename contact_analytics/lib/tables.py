@@ -62,10 +62,20 @@ def evolve(connection: DuckDBPyConnection, table: str, columns: Mapping[str, dy.
     _mark(connection, table, sql_name, listed, account())
 
 
-def replace_view(connection: DuckDBPyConnection, view: str, query: str) -> None:
-    """Make `schema.view` show what a query gives."""
-    schema, _, name = view.partition(".")
-    connection.execute(f"create or replace view {quoted(schema)}.{quoted(name)} as {query}")
+def replace_views(connection: DuckDBPyConnection, views: Mapping[str, str]) -> None:
+    """Make each `schema.view` show what its query gives; those that do stay, or all readers would look again."""
+    found = connection.execute(
+        "select schema_name || '.' || view_name, sql from duckdb_views() where database_name = current_database()"
+    ).fetchall()
+    stored: dict[str, str] = dict(found)
+    for view, query in views.items():
+        # As DuckDB writes it itself, which is how it lists it.
+        [(text,)] = connection.execute(
+            "select json_deserialize_sql(json_serialize_sql(?::varchar))", [query]
+        ).fetchall()
+        if not stored.get(view, "").endswith(f" AS {text};"):
+            schema, _, name = view.partition(".")
+            connection.execute(f"create or replace view {quoted(schema)}.{quoted(name)} as {query}")
 
 
 def insert(connection: DuckDBPyConnection, sql_name: str, frame: pl.DataFrame, **constants: object) -> None:

@@ -125,7 +125,7 @@ def test_every_table_has_a_place_in_a_lake(warehouse: WarehouseResource) -> None
         for dataset in DATASETS:
             warehouse.prepare(dataset)
         for dimension in DIMENSIONS:
-            with warehouse.get_connection() as connection:
+            with warehouse.get_connection() as connection, transactions.transaction(connection):
                 prepare_history(connection, dimension)
     for table in [*DATASETS, *DIMENSIONS]:
         described = dict(
@@ -302,7 +302,7 @@ def test_a_copy_of_a_lake_is_not_published(warehouse: WarehouseResource, tmp_pat
 def test_a_missing_package_is_named(warehouse: WarehouseResource, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the extra that brings it; nothing is fetched from DuckDB's own site."""
     monkeypatch.setattr(lake_module, "find_spec", lambda _: None)
-    lake_module._loaded.cache_clear()
+    lake_module._attached.cache_clear()
     with pytest.raises(ConfigurationError, match=r"contact-analytics\[lake\]"):
         warehouse.prepare(ORDERS)
 
@@ -317,14 +317,14 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     for name, value in (("ACCESS_KEY_ID", "id"), ("SECRET_ACCESS_KEY", "secret"), ("REGION", "eu-central-1")):
         monkeypatch.setenv(f"AWS_{name}", value)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    lake_module._loaded.cache_clear()
+    lake_module._attached.cache_clear()
     import boto3
 
     name = uuid4().hex
     boto3.client("s3").create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
     yield name
     server.stop()
-    lake_module._loaded.cache_clear()
+    lake_module._attached.cache_clear()
 
 
 def test_files_lie_in_a_store(bucket: str) -> None:
