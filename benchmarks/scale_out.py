@@ -46,15 +46,7 @@ def scale_out(scale: float, _: int) -> dict[str, Any]:
             print(workers, "workers", found[str(workers)], flush=True)
     if stored[0] != stored[1]:
         raise SystemExit(f"the tables differ: {[table for table in stored[0] if stored[0][table] != stored[1][table]]}")
-    ratio = round(found["1"]["seconds"] / found["2"]["seconds"], 2)
-    return {
-        "tables": len(_TABLES),
-        "days": _DAYS,
-        "scale": scale,
-        "cores": os.cpu_count(),
-        "workers": found,
-        "ratio": ratio,
-    }
+    return {"tables": len(_TABLES), "days": _DAYS, "scale": scale, "cores": os.cpu_count(), "workers": found}
 
 
 def _by_workers(workers: int, url: str, folder: Path, first: date, last: date) -> tuple[float, Digests]:

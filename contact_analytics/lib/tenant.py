@@ -15,7 +15,8 @@ import dagster as dg
 from contact_analytics.lib.errors import TenantBusy
 from contact_analytics.lib.tenant_homes import Submitted, home_of
 
-_LOOK_SECONDS = 0.2
+# How long to wait until the next look for a turn; a look is a connection, where a database has the turns.
+_FIRST_LOOK_SECONDS, _LOOK_SECONDS = 0.2, 2.0
 _TOLD_SECONDS = 5
 # A call this far ahead was noted by a clock that has been set back since.
 _ABSURD_SECONDS = 3600
@@ -78,7 +79,7 @@ class Tenant:
     @contextmanager
     def alone(self, seconds: float) -> Generator[None]:
         """One export of the tenant at a time, over all processes; raises `TenantBusy` after `seconds`."""
-        waited = 0.0
+        waited, pause = 0.0, _FIRST_LOOK_SECONDS
         while (turn := self._home.try_turn()) is None:
             if waited >= seconds:
                 raise TenantBusy(
@@ -86,8 +87,8 @@ class Tenant:
                     f"{seconds / 60:.0f} minutes, and the vendor takes one at a time.",
                     "Nothing was asked and nothing stored was changed. Materialize again when the other run has ended.",
                 )
-            waited += _LOOK_SECONDS
-            self.wait(_LOOK_SECONDS)
+            self.wait(pause)
+            waited, pause = waited + pause, min(2 * pause, _LOOK_SECONDS)
         with turn:
             yield
 
