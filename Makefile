@@ -21,7 +21,7 @@ ui: $(INSTALLED) ## Dagster's UI over the same data; the sandbox answers when no
 	$(BIN)/python -m contact_analytics.demo --ui
 
 test: $(INSTALLED) ## the tests
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 check: $(INSTALLED) ## format, lint, types, warnings at import, generated documents
 	$(BIN)/ruff format --check --quiet

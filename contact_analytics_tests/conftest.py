@@ -1,5 +1,6 @@
 """Fixtures that several tests share."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,16 @@ from contact_analytics_tests.fakes import MessagingPlace, Place, Wire
 hypothesis.settings.register_profile("unhurried", hypothesis.settings.default, deadline=None)
 hypothesis.settings.load_profile("unhurried")
 
+# Tests start many processes of this project, and each would compile it anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # Files whose tests wait for other processes: they begin first, and the others compute meanwhile.
-_WAITING = ("test_daemon.py", "test_ui.py", "test_recovery.py")
+_WAITING = ("test_celery.py", "test_daemon.py", "test_ui.py", "test_accounts.py", "test_recovery.py")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores, as some tests wait."""
+    return min(4, (os.cpu_count() or 1) + 1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import cache
 from typing import Any
 
 # Where `"undefined"`, `"null"`, `-1`, `"Unassigned"` and `"0"` mean none, by the vendor's field names.
@@ -63,7 +64,7 @@ def _snaked(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any, key: str = "") -> Any:
-    if key in {fields for none, names in _NONE.items() for fields in names if none == value}:
+    if isinstance(value, str | int) and key in _NONE.get(value, ()):
         return None
     if key in _STAMPS and value is not None:
         return int(value)
@@ -91,5 +92,6 @@ def _unfolded(key: str, value: Any) -> Any:
     return {**{name: part for name, part in value.items() if name != key}, **inner}
 
 
+@cache
 def _snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()

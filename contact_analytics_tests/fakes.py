@@ -30,6 +30,7 @@ MODULES: dict[str, ModuleType] = {module.DATASET.name: module for module in DATA
 DERIVED = ("conversation_duration", "full_dialog_duration")
 TODAY = datetime.now(UTC).date()
 PROVENANCE = ["_extra", "_source_file", "_extracted_at", "_run_id"]
+_OURS = {PARTITION, *PROVENANCE}
 
 
 def days_ago(days: int) -> date:
@@ -291,8 +292,7 @@ def comparable(value: Any) -> Any:
     if isinstance(value, datetime):
         return round(value.timestamp() * 1000)
     if isinstance(value, dict):
-        known = {name: comparable(inner) for name, inner in value.items() if name not in {PARTITION, *PROVENANCE}}
-        return {name: inner for name, inner in known.items() if inner is not None}
+        return {name: comparable(inner) for name, inner in value.items() if inner is not None and name not in _OURS}
     return [comparable(item) for item in value] if isinstance(value, list) else value
 
 

@@ -67,12 +67,12 @@ def postgres_server() -> Iterator[PostgresServer]:
 
 def _programs() -> Path:
     """Where `initdb` is, beside the server: Debian keeps them off the path."""
-    found = [*Path("/usr/lib/postgresql").glob("*/bin/initdb"), *filter(None, [shutil.which("initdb")])]
+    found = [*sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")), *filter(None, [shutil.which("initdb")])]
     if not found:
         pytest.skip("no PostgreSQL server is installed: initdb is neither on the path nor in /usr/lib/postgresql")
     if _USER and not any(entry.pw_name == _USER for entry in pwd.getpwall()):
         pytest.skip("PostgreSQL does not run as root, and there is no user postgres to run it as")
-    return Path(found[0]).parent
+    return Path(found[-1]).parent
 
 
 def _run(program: Path, *words: str) -> None:

@@ -40,7 +40,6 @@ _DECODES = min(4, os.cpu_count() or 2)
 _PROGRESS_SECONDS = 2.0
 # So often a day is put into its place at most: a lake has other writers, and a database that may be restarted.
 _TRIES = 5
-_WITH_ALL_MEMORY = "once more with all memory"
 # What a commit has no room for is told as a failure of the transaction, or of the database.
 _WORTH_ANOTHER_TRY = (
     WarehouseUnavailable,
@@ -133,14 +132,12 @@ class Extractor:
         if stored and set(stored.file_names) <= {file.name for file in delivery.files}:
             delivery.listed_at = self.dataset.telling_listing(day, stored.listed_at, delivery.listed_at)
         if stored and stored.digest == digest and not self.config.force:
-            with self.warehouse.get_connection() as connection:
-                confirm(connection, self.dataset, day, delivery.listed_at)
-                return self._materialization(connection, day, delivery, "unchanged", digest)
+            return self._tried(progress, lambda _: self._confirm(day, delivery, digest))
         with closing(Staging(self.dataset, day)) as staging:
             started = monotonic()
             self._stage(day, delivery.files, staging, progress)
             delivery.seconds["decode"] = monotonic() - started
-            return self._replaced(day, delivery, staging, digest, progress)
+            return self._tried(progress, lambda sparing: self._replace(day, delivery, staging, digest, sparing))
 
     def hold_back(self, day: date, delivery: Delivery) -> None:
         """Note of a day's files that are not stored that they would have made it less."""
@@ -181,26 +178,32 @@ class Extractor:
             # Arrow keeps for each thread what it has once used.
             pa.default_memory_pool().release_unused()
 
-    def _replaced(
-        self, day: date, delivery: Delivery, staging: Staging, digest: str, progress: str
-    ) -> dg.AssetMaterialization:
-        """Put what is staged in the day's place: with little memory if that will do, and after whoever was first."""
+    def _tried(self, progress: str, store: Callable[[bool], dg.AssetMaterialization]) -> dg.AssetMaterialization:
+        """Store a day: with little memory if that will do, after whoever was first, when the database is back."""
         sparing = True
         for number in range(1, _TRIES + 1):
             try:
-                return self._replace(day, delivery, staging, digest, sparing=sparing)
+                return store(sparing)
             except _WORTH_ANOTHER_TRY as error:
-                how = _once_more(error, sparing=sparing)
-                if number == _TRIES or not how:
+                is_away, is_late = isinstance(error, WarehouseUnavailable), is_lost_race(error)
+                if number == _TRIES or not (is_away or is_late or sparing):
                     raise
+                sparing = sparing and (is_away or is_late)
+                how = "another program has changed the table, so " if is_late else ""
+                how += "once more" if is_away or is_late else "once more with all memory"
                 self.context.log.warning(f"{progress}: not stored, {how}: {str(error).partition(chr(10))[0]}")
-                if isinstance(error, WarehouseUnavailable):
+                if is_away:
                     sleep(2**number)
-                sparing = sparing and how != _WITH_ALL_MEMORY
         raise AssertionError
 
+    def _confirm(self, day: date, delivery: Delivery, digest: str) -> dg.AssetMaterialization:
+        """Note that a day is stored as the vendor has it."""
+        with self.warehouse.get_connection() as connection:
+            confirm(connection, self.dataset, day, delivery.listed_at)
+            return self._materialization(connection, day, delivery, "unchanged", digest)
+
     def _replace(
-        self, day: date, delivery: Delivery, staging: Staging, digest: str, *, sparing: bool
+        self, day: date, delivery: Delivery, staging: Staging, digest: str, sparing: bool
     ) -> dg.AssetMaterialization:
         """Put what is staged in the day's place."""
         started, run_id = monotonic(), self.context.run.run_id
@@ -249,12 +252,3 @@ class Extractor:
             metadata=day_metadata(connection, self.dataset, day, delivery, state),
             tags={"dagster/data_version": digest},
         )
-
-
-def _once_more(error: Exception, *, sparing: bool) -> str:
-    """How a day is put into its place once more, if it is worth that."""
-    if isinstance(error, WarehouseUnavailable):
-        return "once more when the database has had time to come back"
-    if is_lost_race(error):
-        return "another program has changed the table, so once more"
-    return _WITH_ALL_MEMORY if sparing else ""

@@ -5,10 +5,11 @@ wait for nobody. DuckLake finds out at the commit that somebody else has changed
 that was written was for nothing; so writers take turns, by a lock of that database.
 """
 
+import ctypes
 import os
 import re
 from collections.abc import Generator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
@@ -20,8 +21,8 @@ from urllib.parse import urlsplit
 import duckdb
 from duckdb import DuckDBPyConnection
 
-from contact_analytics.lib.errors import ConfigurationError, WarehouseBusy
-from contact_analytics.lib.postgres import turn, unavailable
+from contact_analytics.lib.errors import ConfigurationError, WarehouseBusy, WarehouseError
+from contact_analytics.lib.postgres import patient, turn, unavailable, without_secrets
 from contact_analytics.lib.schema import literal, quoted
 
 PREFIX: Final = "ducklake:"
@@ -38,7 +39,13 @@ _LOST = re.compile(
     r"server closed the connection|connection to server|no connection to the server|terminating connection"
     r"|could not (?:receive|send) data|SSL connection has been closed|Unable to connect to Postgres"
     r"|Failed to (?:execute query|prepare COPY|prepare query|fetch|copy data)"
+    # DuckLake, of rows that it asked for and did not get.
+    r"|Attempted to access index 0 within vector of size 0"
 )
+# What PostgreSQL says of a statement that it does not do.
+_REFUSED = re.compile(r"ERROR:\s*(.+)")
+# What DuckLake says of a commit that came too late, and PostgreSQL where DuckLake has not foreseen it.
+_RACE = re.compile(r"conflict|could not serialize|duplicate key", re.IGNORECASE)
 # A table of one row, which each transaction that writes counts on.
 TURNS: Final = "meta.turns"
 _ROWS = 1000
@@ -73,23 +80,34 @@ class Lake:
         """A connection whose current database is the lake, as it is now; it is made if there is none."""
         with _making:
             parent = _attached(self)
-        with closing(parent.cursor()) as connection:
-            try:
-                connection.execute(f"use {_NAME}")
-                yield connection
-            except duckdb.FatalException:
+        connection = parent.cursor()
+        try:
+            connection.execute(f"use {_NAME}")
+            yield connection
+        except duckdb.Error as error:
+            if is_lost_race(error):
+                raise
+            is_lost = _LOST.search(str(error))
+            if is_lost or isinstance(error, duckdb.FatalException):
                 _attached.cache_clear()  # That DuckDB is of no more use to anybody.
-                raise
-            except duckdb.Error as error:
-                if _LOST.search(str(error)):
-                    _attached.cache_clear()
-                    raise unavailable(_WHAT, "the connection was lost", "") from None
-                raise
+            if reason := _REFUSED.search(str(error)):
+                raise WarehouseError(
+                    f"{_WHAT} refused it: {without_secrets(reason[1], self.conninfo)}.",
+                    "It was rolled back and all is as it was. Check the role's rights and the server's free space.",
+                ) from None
+            if is_lost:
+                raise unavailable(_WHAT, "the connection was lost", self.conninfo) from None
+            raise
+        finally:
+            _close(connection)
 
     def attach(self, connection: DuckDBPyConnection) -> None:
         """Make it known to a DuckDB, and make it if there is none."""
         try:
-            self._attach(connection)
+            if not self._is_attached(connection):
+                # Of two that make its tables at once one fails.
+                with turn(self.conninfo, _WHAT, f"{_MAKING} {self.schema}", _MAKING_SECONDS, _not_made):
+                    self._make(connection)
         except duckdb.Error as error:
             if "DATA_PATH" in str(error):
                 raise ConfigurationError(
@@ -101,19 +119,41 @@ class Lake:
             # What is made in here is the owner's alone: customers' conversations are among it.
             Path(self.data).mkdir(parents=True, exist_ok=True, mode=0o700)
 
-    def _attach(self, connection: DuckDBPyConnection) -> None:
+    def _is_attached(self, connection: DuckDBPyConnection) -> bool:
+        """Attach it if it is there, with what its writers need."""
         try:
             connection.execute(self._attachment(make=False))
         except duckdb.InvalidInputException as error:
-            if _NOT_MADE not in str(error):
-                raise
-            # Of two that make its tables at once one fails.
-            with turn(self.conninfo, _WHAT, f"{_MAKING} {self.schema}", _MAKING_SECONDS, _not_made):
-                connection.execute(self._attachment(make=True))
+            if _NOT_MADE in str(error):
+                return False
+            raise
+        # DuckDB's listing of tables would have their sizes looked up.
+        listed = "select schema_name || '.' || table_name from duckdb_columns() where database_name = ?"
+        is_whole = (TURNS,) in connection.execute(listed, [_NAME]).fetchall()
+        if not is_whole:
+            connection.execute(f"detach {_NAME}")
+        return is_whole
+
+    def _make(self, connection: DuckDBPyConnection) -> None:
+        """Let what is written to `meta`, a few rows at a time, stay in the catalog: a file for each would be many.
+
+        For no other schema: there it would forbid columns that vendors have, such as `row_id`.
+        """
+        if self._is_attached(connection):  # Somebody else was first.
+            return
+        connection.execute(self._attachment(make=True))
+        # Each by itself: of a schema that is not committed nothing can be set. The table is the last, and tells.
+        connection.execute(f"create schema if not exists {_NAME}.meta")
+        connection.execute(
+            f"call ducklake_set_option(?, 'data_inlining_row_limit', {_ROWS}, schema => 'meta')", [_NAME]
+        )
+        connection.execute(f"create table {_NAME}.{TURNS} as select 0::bigint as number")
+        # What is set is read where a lake is attached.
+        connection.execute(f"detach {_NAME}; {self._attachment(make=False)}")
 
     def _attachment(self, *, make: bool) -> str:
         return (
-            f"attach {literal(f'{PREFIX}{_CATALOG}{self.conninfo}')} as {_NAME} "
+            f"attach {literal(f'{PREFIX}{_CATALOG}{patient(self.conninfo, _WHAT)}')} as {_NAME} "
             f"(data_path {literal(self.data.rstrip('/') + '/')}, data_inlining_row_limit 0, "
             f"create_if_not_exists {str(make).lower()}"
             f"{f', metadata_schema {literal(self.schema)}' if self.schema else ''})"
@@ -141,6 +181,19 @@ def lake_of(database: str, data: str, schema: str = "") -> Lake | None:
             "Set CONTACT_ANALYTICS_WAREHOUSE to ducklake:postgres:dbname=… host=… user=…, or to a DuckDB file's path.",
         )
     return Lake(conninfo.removeprefix(_CATALOG), data, schema)
+
+
+def _close(connection: DuckDBPyConnection) -> None:
+    """Close a connection, whatever became of it."""
+    try:
+        connection.execute("rollback")
+    except duckdb.FatalException:
+        # DuckDB would end the process where it cannot end a transaction: this connection is never to be closed.
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
+        return
+    except duckdb.Error:
+        pass  # There was nothing to roll back, or nobody who would.
+    connection.close()
 
 
 _making = Lock()
@@ -215,25 +268,7 @@ def taken(connection: DuckDBPyConnection) -> None:
 
 def is_lost_race(error: Exception) -> bool:
     """Whether a commit failed because somebody else had changed the table since the transaction began."""
-    return isinstance(error, duckdb.TransactionException) and "conflict" in str(error).lower()
-
-
-def prepare_catalog(connection: DuckDBPyConnection) -> None:
-    """Let what is written to `meta`, a few rows at a time, stay in the catalog: a file for each would be many.
-
-    For no other schema: there it would forbid columns that vendors have, such as `row_id`.
-    """
-    lake = name_of(connection)
-    [(is_done,)] = connection.execute(
-        # DuckDB's listing of tables would have their sizes looked up.
-        "select count(*) > 0 from duckdb_columns() where database_name = ? and schema_name || '.' || table_name = ?",
-        [lake, TURNS],
-    ).fetchall()
-    if not is_done:
-        # Each by itself: of a schema that is not committed nothing can be set. The table is the last, and tells.
-        connection.execute("create schema if not exists meta")
-        connection.execute(f"call ducklake_set_option(?, 'data_inlining_row_limit', {_ROWS}, schema => 'meta')", [lake])
-        connection.execute(f"create table {TURNS} as select 0::bigint as number")
+    return isinstance(error, duckdb.TransactionException) and bool(_RACE.search(str(error)))
 
 
 def partitioned(connection: DuckDBPyConnection, sql_name: str, column: str) -> None:

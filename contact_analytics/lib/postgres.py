@@ -12,8 +12,9 @@ from contact_analytics.lib.errors import ConfigurationError, WarehouseUnavailabl
 if TYPE_CHECKING:
     from psycopg import Connection
 
-# A connection that holds a turn is idle for long: a router that drops such is noticed, and kept from it.
-_CONNECT_SECONDS, _IDLE_SECONDS, _PROBE_SECONDS = 10, 30, 10
+# A connection that holds a turn, or a transaction while files are written, is idle for long: a router that drops such
+# is noticed, and kept from it.
+_PATIENCE = {"connect_timeout": "10", "keepalives_idle": "30", "keepalives_interval": "10"}
 
 
 @contextmanager
@@ -22,26 +23,12 @@ def connected(conninfo: str, what: str) -> Generator["Connection"]:
 
     Raises `WarehouseUnavailable` for a database that does not answer or goes away.
     """
-    if not find_spec("psycopg"):
-        raise ConfigurationError(
-            f"{what} is in PostgreSQL, and the package that speaks to it is not installed.",
-            "Install the extra: pip install 'contact-analytics[lake]'.",
-        )
+    words = patient(conninfo, what)
     import psycopg
 
-    check_conninfo(conninfo)
     name = f"contact_analytics {socket.gethostname()} {os.getpid()}"
     try:
-        with closing(
-            psycopg.connect(
-                conninfo,
-                autocommit=True,
-                application_name=name,
-                connect_timeout=_CONNECT_SECONDS,
-                keepalives_idle=_IDLE_SECONDS,
-                keepalives_interval=_PROBE_SECONDS,
-            )
-        ) as connection:
+        with closing(psycopg.connect(words, autocommit=True, application_name=name)) as connection:
             yield connection
     except psycopg.Error as error:
         raise unavailable(what, error, conninfo) from None
@@ -84,31 +71,44 @@ def _holder(connection: "Connection", name: str) -> str:
 
 def unavailable(what: str, why: object, conninfo: str) -> WarehouseUnavailable:
     """An error in our words, without what may hold a password; raise it without its cause, which may, too."""
-    said = str(why).strip().partition("\n")[0]
-    for secret in filter(None, (conninfo, _password(conninfo))):
-        said = said.replace(secret, "…")
     return WarehouseUnavailable(
-        f"{what} cannot be reached: {said}.",
+        f"{what} cannot be reached: {without_secrets(why, conninfo)}.",
         "What is stored is whole: a day that was being replaced is the old one or the new one. Check that PostgreSQL "
         "runs and is the one that the setting names, then materialize again.",
     )
 
 
-def check_conninfo(conninfo: str) -> None:
-    """Raise `ConfigurationError` for what libpq cannot read, without it: it may hold a password."""
+def without_secrets(said: object, conninfo: str) -> str:
+    """The first line of what was said, without the connection's words and its password."""
+    from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+    line = str(said).strip().partition("\n")[0]
+    password = str(conninfo_to_dict(conninfo).get("password") or "")
+    # With its quotes it is another text.
+    quoted = make_conninfo(password=password).removeprefix("password=") if password else ""
+    for secret in filter(None, (conninfo, quoted, password)):
+        line = line.replace(secret, "…")
+    return line
+
+
+def patient(conninfo: str, what: str) -> str:
+    """The words for a connection that notices when its other end is gone, as far as they do not say how to.
+
+    Raises `ConfigurationError` for what libpq cannot read, without it: it may hold a password.
+    """
+    if not find_spec("psycopg"):
+        raise ConfigurationError(
+            f"{what} is in PostgreSQL, and the package that speaks to it is not installed.",
+            "Install the extra: pip install 'contact-analytics[lake]'.",
+        )
     from psycopg import Error
-    from psycopg.conninfo import conninfo_to_dict
+    from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
     try:
-        conninfo_to_dict(conninfo)
+        given = {name: str(value) for name, value in conninfo_to_dict(conninfo).items()}
     except Error:
         raise ConfigurationError(
             "What follows ducklake:postgres: in CONTACT_ANALYTICS_WAREHOUSE names no database in libpq's words.",
             "Write it as dbname=contact_lake host=db user=etl, and what has spaces between single quotes.",
         ) from None
-
-
-def _password(conninfo: str) -> str:
-    from psycopg.conninfo import conninfo_to_dict
-
-    return str(conninfo_to_dict(conninfo).get("password") or "")
+    return make_conninfo("", **(_PATIENCE | given))

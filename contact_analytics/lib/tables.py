@@ -45,7 +45,7 @@ def evolve(connection: DuckDBPyConnection, table: str, columns: Mapping[str, dy.
     wanted = {column: duckdb_type(kind.dtype) for column, kind in columns.items()}
     connection.execute(f"create schema if not exists {quoted(schema)}")
     declared = ", ".join(f"{quoted(column)} {kind}" for column, kind in wanted.items())
-    # Once, as a lake asks its database for each such listing.
+    # Once for all that is compared with it, as a lake asks its database.
     listed = _listed(connection, schema, name)
     connection.execute(f"create table if not exists {sql_name} ({declared})")
     if not listed.columns and schema != META and PARTITION in columns and is_lake(connection):
@@ -57,7 +57,7 @@ def evolve(connection: DuckDBPyConnection, table: str, columns: Mapping[str, dy.
             connection.execute(f"alter table {sql_name} add column {quoted(column)} {kind}")
         elif (merged := _merged(stored[column], duckdb.type(kind), f"{table}.{column}")) != str(stored[column]):
             connection.execute(f"alter table {sql_name} alter column {quoted(column)} set data type {merged}")
-            listed.columns.pop(column)
+            listed.columns.pop(column, None)
     _describe(connection, sql_name, listed, columns, comment)
     _mark(connection, table, sql_name, listed, account())
 

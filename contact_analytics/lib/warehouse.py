@@ -35,7 +35,7 @@ from contact_analytics.lib.extractions import (
     write_extraction,
     write_quarantine,
 )
-from contact_analytics.lib.lake import Lake, lake_of, prepare_catalog
+from contact_analytics.lib.lake import Lake, lake_of
 from contact_analytics.lib.publication import Publication, check_target, publish, publishing
 from contact_analytics.lib.schema import quoted, walk
 from contact_analytics.lib.tables import evolve, insert, replace_views
@@ -99,7 +99,6 @@ class WarehouseResource(DuckDBResource):
                     "Leave CONTACT_ANALYTICS_PUBLISH empty: who reads a lake keeps nobody from writing.",
                 )
             with lake.turn(_LAKES_WRITERS * self.wait_seconds), lake.opened() as connection:
-                prepare_catalog(connection)
                 yield connection
         else:
             with self.turn() as path, closing(self.opened(path)) as connection:

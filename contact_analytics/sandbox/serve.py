@@ -60,13 +60,13 @@ def environment(url: str) -> dict[str, str]:
 class Vendors:
     """The vendors' apps as one ASGI application: the app with the longest prefix of the path answers.
 
-    `/sandbox/violations` lists what broke a vendor's rules.
+    `/sandbox/violations` lists what broke Khoros Care's or NICE CXone's rules; LivePerson has published none.
     """
 
     def __init__(self, apps: dict[str, App]) -> None:
         all_apps = apps | {_VIOLATIONS: self._violations}
         self._apps = dict(sorted(all_apps.items(), key=lambda item: -len(item[0])))
-        self._with_rules = {id(app): app for app in apps.values() if isinstance(app, SandboxApp)}.values()
+        self._with_rules = dict.fromkeys(app for app in apps.values() if isinstance(app, SandboxApp))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
