@@ -138,8 +138,8 @@ def _scale_out(found: Found) -> str:
         f"{found['days']} days of {found['tables']} tables, {one['rows']:,} rows, by Celery's workers into a lake, "
         f"from the vendors' APIs, a run for each table: {one['seconds']} s by one worker, {two['seconds']} s by two, "
         f"**{one['seconds'] / two['seconds']:.2f}** times as fast. All tables were equal. Sandbox, PostgreSQL, Redis "
-        f"and Dagster ran on the same {found['cores']} cores. The tables of one API go one after the other, whoever has "
-        "them: where most are Khoros Care's, a second worker has little to do."
+        f"and Dagster ran on the same {found['cores']} cores. The tables of one API go one after the other, whoever "
+        "has them: where most are Khoros Care's, a second worker has little to do."
     )
     return f"### One worker and two\n\n{said}"
 
