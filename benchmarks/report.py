@@ -132,6 +132,15 @@ def _slope(found: Found) -> str:
     return f"### Rows of agent activity\n\n{said}\n\n{_table(heads, rows)}"
 
 
+def _small_days(found: Found) -> str:
+    day, prepare = found["day_seconds"], found["prepare_seconds"]
+    said = (
+        f"A day of {found['rows']:,} rows put in its place: {day['lake']} s in a lake, {day['file']} s in a DuckDB "
+        f"file. A table brought up to date, once a run: {prepare['lake']} s and {prepare['file']} s."
+    )
+    return f"### Small days\n\n{said}"
+
+
 def _scale_out(found: Found) -> str:
     one, two = found["workers"]["1"], found["workers"]["2"]
     said = (
@@ -150,6 +159,7 @@ _WRITERS = {
     "tenfold": _tenfold,
     "month": _month,
     "slope": _slope,
+    "small_days": _small_days,
     "scale_out": _scale_out,
 }
 

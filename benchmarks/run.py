@@ -1,7 +1,7 @@
 """Everything that is measured, as ratios in one run on one machine: `make bench`.
 
 Each part writes what it found to `benchmarks/results.json` at once, and `docs/benchmarks.md` is made from that. Name
-parts to measure them alone: `python -m benchmarks.run days peers tenfold month slope scale_out`.
+parts to measure them alone: `python -m benchmarks.run days peers tenfold month slope small_days scale_out`.
 """
 
 import argparse
@@ -23,6 +23,7 @@ from benchmarks.month import month
 from benchmarks.peers.environments import python_of
 from benchmarks.report import write_report
 from benchmarks.scale_out import scale_out
+from benchmarks.small_days import small_days
 
 RESULTS = Path(__file__).with_name("results.json")
 # The sandbox's volume at which a busy day of each table is as large as the question asks.
@@ -162,6 +163,7 @@ PARTS: dict[str, Callable[[float, int], Results]] = {
     "tenfold": tenfold,
     "month": month,
     "slope": slope,
+    "small_days": small_days,
     "scale_out": scale_out,
 }
 
