@@ -22,7 +22,7 @@ _FIRST = date(2024, 1, 1)
 def small_days(_: float, repetitions: int) -> dict[str, Any]:
     """Median seconds of a day's transaction, and of bringing a table up to date that is, with all tables there."""
     sample = DATASET.schema.sample(_ROWS)
-    rows = pl.DataFrame(sample).with_columns(pl.lit(None, pl.String).alias("_extra"), _source_file=pl.lit("sample"))
+    rows = sample.with_columns(pl.lit(None, pl.String).alias("_extra"), _source_file=pl.lit("sample"))
     with tempfile.TemporaryDirectory(prefix="benchmark-") as name, database() as conninfo:
         sides = {
             "lake": WarehouseResource(database=f"ducklake:postgres:{conninfo}", lake_data=f"{name}/lake"),
@@ -50,19 +50,8 @@ def small_days(_: float, repetitions: int) -> dict[str, Any]:
 
 def _stored(warehouse: WarehouseResource, rows: pl.DataFrame, day: date) -> float:
     started, now = perf_counter(), datetime.now(UTC)
-    with (
-        warehouse.get_connection() as connection,
-        replacing(connection, DATASET, day, "benchmark") as replacement,
-    ):
+    stored = Extraction("loaded", files=1, rows=rows.height, file_names=("sample",), scopes=(now,), loaded_at=now)
+    with warehouse.get_connection() as connection, replacing(connection, DATASET, day, "benchmark") as replacement:
         replacement.insert(rows)
-        stored = Extraction(
-            "loaded",
-            files=1,
-            rows=rows.height,
-            file_names=("sample",),
-            scopes=(now,),
-            loaded_at=now,
-            run_id="benchmark",
-        )
         replacement.finish(stored, ())
     return perf_counter() - started
