@@ -184,7 +184,7 @@ def test_a_worker_is_killed_and_nothing_is_missing(tmp_path: Path, monkeypatch: 
     with (
         postgres_database() as storage,
         postgres_database() as catalog,
-        machines(tmp_path, storage, catalog, gone_after_seconds=1) as deployed,
+        machines(tmp_path, storage, catalog, gone_after_seconds=15) as deployed,
         ExitStack() as workers,
     ):
         first = workers.enter_context(deployed.worker("first"))
