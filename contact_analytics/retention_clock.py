@@ -36,7 +36,7 @@ from contact_analytics.lib.retention import (
     clock,
     endangered,
 )
-from contact_analytics.lib.tables import evolve, insert
+from contact_analytics.lib.tables import insert
 from contact_analytics.lib.transactions import transaction
 from contact_analytics.lib.warehouse import WarehouseResource
 from contact_analytics.lib.webhook import WebhookResource
@@ -94,8 +94,7 @@ def retention_clock(
     now = datetime.now(UTC)
     with in_our_words(TABLE.table):
         with warehouse.get_connection() as connection:
-            prepare(connection)
-            evolve(connection, TABLE.table, TABLE.columns(), TABLE.grain)
+            prepare(connection, TABLE)
             known = [extractions(connection, dataset) for dataset in USED]
             shown, told = _shown(connection), _told(connection)
         problems = list[ContactAnalyticsError]()

@@ -27,8 +27,8 @@ _WAITING = ("test_celery.py", "test_daemon.py", "test_ui.py", "test_accounts.py"
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores, as some tests wait."""
-    return min(4, (os.cpu_count() or 1) + 1)
+    """Two more than there are cores, as some tests wait."""
+    return min(6, (os.cpu_count() or 1) + 2)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -165,6 +165,10 @@ class Place:
     def archived(self, name: str, day: date) -> ArchivedDay:
         return self.archive.day(MODULES[name].DATASET.vendor, name, day)
 
+    def stated(self, name: str, day: date) -> list[dict[str, Any]]:
+        """The rows that a table holds of a day, as the sandbox states them."""
+        return comparable(self.rows(name, day))
+
     def truth(self, name: str, day: date) -> list[dict[str, Any]]:
         """What a table should hold of a day, by the sandbox."""
         return comparable(self.app.records(name, day))
@@ -172,7 +176,7 @@ class Place:
     def assert_true(self, name: str, day: date) -> None:
         """The table holds of a day exactly what the sandbox says: all columns, nested ones included."""
         dataset = MODULES[name].DATASET
-        assert in_order(dataset, self.rows(name, day)) == in_order(dataset, self.truth(name, day))
+        assert in_order(dataset, self.stated(name, day)) == in_order(dataset, self.truth(name, day))
 
 
 @dataclass
@@ -204,7 +208,7 @@ class MessagingPlace(Place):
 
     def conversations(self, day: date) -> list[dict[str, Any]]:
         """What the table holds of a day, in the form of the truth, without what we derive."""
-        rows = [conversation_truth.stripped(row) for row in comparable(self.rows("conversations", day))]
+        rows = conversation_truth.stripped(self.stated("conversations", day))
         return [{name: value for name, value in row.items() if name not in DERIVED} for row in rows]
 
     def assert_true(self, name: str, day: date) -> None:
@@ -289,16 +293,17 @@ def impatient(name: str, retries: int = 0) -> dg.AssetsDefinition:
 
 def comparable(value: Any) -> Any:
     """A stored value as the sandbox states it: epoch milliseconds, what is null and where it is from left out."""
-    if isinstance(value, datetime):
-        return round(value.timestamp() * 1000)
+    # Of a day there are a million, and most are none of these.
     if isinstance(value, dict):
         return {name: comparable(inner) for name, inner in value.items() if inner is not None and name not in _OURS}
-    return [comparable(item) for item in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [comparable(item) for item in value]
+    return round(value.timestamp() * 1000) if isinstance(value, datetime) else value
 
 
 def in_order(dataset: Dataset, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows as the sandbox states them, by their keys: a table has no order."""
-    return sorted(comparable(rows), key=lambda row: [str(row[name]) for name in dataset.primary_key])
+    """Rows by their keys: a table has no order."""
+    return sorted(rows, key=lambda row: [str(row[name]) for name in dataset.primary_key])
 
 
 def dataset_of(name: str, schema: type[dy.Schema], event_time: str = "placed_at") -> Dataset:

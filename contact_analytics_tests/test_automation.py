@@ -88,7 +88,7 @@ def test_what_the_schedule_asks_for_loads_every_table(place: Place) -> None:
         dataset = module.DATASET
         assert place.instance.get_materialized_partitions(dataset.key) == {str(days_ago(back)) for back in (3, 2, 1)}
         truth = [row for back in (3, 2) for row in place.truth(name, days_ago(back))]
-        rows = [row for back in (3, 2) for row in place.rows(name, days_ago(back))]
+        rows = [row for back in (3, 2) for row in place.stated(name, days_ago(back))]
         assert in_order(dataset, rows) == in_order(dataset, truth)
         assert (dataset.key, "newest_due_day_is_in") in evaluated
 

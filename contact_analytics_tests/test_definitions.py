@@ -128,7 +128,7 @@ def test_an_asset_says_what_it_is(dataset: Dataset) -> None:
     assert all(f"`{name}`" in spec.description for name in [*dataset.primary_key, dataset.table, *dataset.views()])
     assert spec.metadata["documentation"].value == dataset.documentation
     assert spec.metadata["dictionary"]
-    assert spec.code_version == dataset.fingerprint()
+    assert spec.code_version == dataset.fingerprint
     # A policy would take any day for the newest: `newest_due_day_is_in` tells of freshness.
     assert spec.freshness_policy is None
     assert asset.backfill_policy == dg.BackfillPolicy.single_run()
@@ -173,7 +173,7 @@ def test_a_dimension_says_what_it_is(dimension: Dimension) -> None:
         f"`{name}`" in spec.description for name in [*dimension.primary_key, dimension.table, *dimension.views()]
     )
     assert spec.metadata["documentation"].value == dimension.documentation
-    assert spec.code_version == dimension.fingerprint()
+    assert spec.code_version == dimension.fingerprint
     assert isinstance(spec.freshness_policy, dg.FreshnessPolicy)
     assert asset.op.pool == ("khoros_care" if dimension.vendor == "khoros_care" else "liveperson_account_config")
     assert asset.op.retry_policy

@@ -134,7 +134,7 @@ def _table(table: Table, description: str, metadata: dict[str, Any]) -> dict[str
             **metadata,
             "dictionary": dg.MetadataValue.path(f"docs/dictionary.md#{table.vendor}{table.name}"),
         },
-        "code_version": table.fingerprint(),
+        "code_version": table.fingerprint,
         "retry_policy": _RETRY_POLICY,
     }
 

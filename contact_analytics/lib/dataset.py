@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import Enum
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -117,6 +118,7 @@ class Table:
             f"generate_subscripts({quoted(column)}, 1) as position from {self.sql_name})"
         )
 
+    @cached_property
     def fingerprint(self) -> str:
         """Changes when the same files would give another table."""
         return fingerprint(self.schema, self.columns())

@@ -9,7 +9,7 @@ import dataframely as dy
 import polars as pl
 from duckdb import DuckDBPyConnection
 
-from contact_analytics.lib.dataset import PARTITION, Table
+from contact_analytics.lib.dataset import PARTITION, MetaTable, Table
 from contact_analytics.lib.schema import columns_of, field, instant, many, quoted, record
 from contact_analytics.lib.tables import evolve, insert
 
@@ -119,10 +119,15 @@ class Quarantined:
     raw: str
 
 
-def prepare(connection: DuckDBPyConnection) -> None:
-    """Create the two tables, or bring them up to date."""
-    for name, schema in (("extractions", Extractions), ("quarantine", Quarantine)):
-        evolve(connection, f"meta.{name}", columns_of(schema), (schema.__doc__ or "").strip())
+_TABLES = tuple(
+    MetaTable(name=name, schema=schema, grain=(schema.__doc__ or "").strip())
+    for name, schema in (("extractions", Extractions), ("quarantine", Quarantine))
+)
+
+
+def prepare(connection: DuckDBPyConnection, *tables: Table) -> None:
+    """Create the two tables and others, or bring them up to date."""
+    evolve(connection, [*_TABLES, *tables])
 
 
 def extractions(

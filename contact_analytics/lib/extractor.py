@@ -217,7 +217,7 @@ class Extractor:
             return self._materialization(connection, day, delivery, extraction.state, digest)
 
     def _digest(self, files: list[ArchivedFile]) -> str:
-        parts = [self.dataset.fingerprint(), *sorted(f"{file.name} {file.sha256}" for file in files)]
+        parts = [self.dataset.fingerprint, *sorted(f"{file.name} {file.sha256}" for file in files)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def _extraction(self, delivery: Delivery, staging: Staging, digest: str, loaded_at: datetime) -> Extraction:

@@ -46,7 +46,7 @@ def checked(report: Report, rows: pl.DataFrame, run_id: str) -> Made:
             f"{report.table}: the rows do not keep the rules of the report: {error}.",
             "This is a defect of contact_analytics: please report it with the log. What is stored is as it was.",
         ) from error
-    digest = hashlib.sha256(f"{report.fingerprint()}\n{rows.write_json()}".encode()).hexdigest()
+    digest = hashlib.sha256(f"{report.fingerprint}\n{rows.write_json()}".encode()).hexdigest()
     return Made(rows, digest, datetime.now(UTC), run_id)
 
 
@@ -55,7 +55,7 @@ def store(connection: DuckDBPyConnection, report: Report, day: date, made: Made)
     replaced = report.partition_of(day)
     same = " and ".join(f"{name} = ${name}" for name in replaced) or "true"
     with transaction(connection):
-        evolve(connection, report.table, report.columns(), report.grain)
+        evolve(connection, [report])
         replace_views(connection, report.views())
         connection.execute(f"delete from {report.sql_name} where {same}", replaced)
         constants = {**replaced, "_computed_at": made.at, "_run_id": made.run_id}

@@ -138,7 +138,7 @@ def taken_on(file: ArchivedFile) -> date:
 
 def digest_of(dimension: Dimension, file: ArchivedFile) -> str:
     """Changes when the snapshots up to this one would give another table."""
-    return hashlib.sha256(f"{dimension.fingerprint()} {file.name} {file.sha256}".encode()).hexdigest()
+    return hashlib.sha256(f"{dimension.fingerprint} {file.name} {file.sha256}".encode()).hexdigest()
 
 
 def _moment_of(name: str) -> datetime | None:

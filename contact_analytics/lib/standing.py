@@ -19,7 +19,7 @@ from contact_analytics.lib.extractions import (
 )
 from contact_analytics.lib.schema import columns_of, quoted
 from contact_analytics.lib.snapshots import digest_of, taken_on
-from contact_analytics.lib.tables import evolve, replace_views
+from contact_analytics.lib.tables import replace_views
 
 # An account that really lost entries without a word is asked for whole this long.
 _DOUBTED = timedelta(days=7)
@@ -51,8 +51,7 @@ class Held:
 
 def prepare_history(connection: DuckDBPyConnection, dimension: Dimension) -> None:
     """Create the dimension's table and views, or bring them up to date."""
-    prepare(connection)
-    evolve(connection, dimension.table, dimension.columns(), dimension.grain)
+    prepare(connection, dimension)
     replace_views(connection, dimension.views())
 
 

@@ -1,23 +1,23 @@
 """Tables made from a schema: created, widened when the schema has grown, described, never narrowed."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
 from typing import cast
 
-import dataframely as dy
 import duckdb
 import polars as pl
 from duckdb import DuckDBPyConnection
 from duckdb.sqltypes import DuckDBPyType
 
 from contact_analytics.lib.account import ACCOUNT, COLUMN, account
-from contact_analytics.lib.dataset import META, PARTITION, describe
+from contact_analytics.lib.dataset import META, PARTITION, Table, describe
 from contact_analytics.lib.errors import ConfigurationError, SchemaConflict
 from contact_analytics.lib.lake import is_lake, partitioned
 from contact_analytics.lib.schema import duckdb_type, literal, quoted
 
 # In DuckDB's own listings, which have all databases that are attached.
-_OF_TABLE = "database_name = current_database() and schema_name = ? and table_name = ?"
+_OF_TABLES = "database_name = current_database() and schema_name || '.' || table_name in (select unnest(?))"
 _WIDER = {("INTEGER", "BIGINT"), ("FLOAT", "DOUBLE")}
 
 
@@ -31,35 +31,40 @@ class _ListedColumn:
 class _Listed:
     """A table as DuckDB lists it; one that is not there has no columns."""
 
-    comment: str | None
-    columns: dict[str, _ListedColumn]
+    comment: str | None = None
+    columns: dict[str, _ListedColumn] = field(default_factory=dict[str, _ListedColumn])
 
 
-def evolve(connection: DuckDBPyConnection, table: str, columns: Mapping[str, dy.Column], comment: str) -> None:
-    """Create `schema.table`, or add what its columns have gained; what a schema has lost stays, filled with nulls.
+def evolve(connection: DuckDBPyConnection, tables: Sequence[Table]) -> None:
+    """Create tables, or add what their columns have gained; what a schema has lost stays, filled with nulls.
 
     Raises `SchemaConflict`; a transaction around it keeps the rest as it was.
     """
-    schema, _, name = table.partition(".")
-    sql_name = f"{quoted(schema)}.{quoted(name)}"
-    wanted = {column: duckdb_type(kind.dtype) for column, kind in columns.items()}
-    connection.execute(f"create schema if not exists {quoted(schema)}")
-    declared = ", ".join(f"{quoted(column)} {kind}" for column, kind in wanted.items())
-    # Once for all that is compared with it, as a lake asks its database.
-    listed = _listed(connection, schema, name)
-    connection.execute(f"create table if not exists {sql_name} ({declared})")
-    if not listed.columns and schema != META and PARTITION in columns and is_lake(connection):
-        partitioned(connection, sql_name, PARTITION)
-    relation = connection.table(sql_name)
+    for schema in {table.vendor for table in tables}:
+        connection.execute(f"create schema if not exists {quoted(schema)}")
+    # Once for all, as a lake asks its database.
+    listed = _listed(connection, [table.table for table in tables])
+    for table in tables:
+        _evolve(connection, table, listed[table.table])
+
+
+def _evolve(connection: DuckDBPyConnection, table: Table, listed: _Listed) -> None:
+    wanted = {column: duckdb_type(kind.dtype) for column, kind in table.columns().items()}
+    if not listed.columns:
+        declared = ", ".join(f"{quoted(column)} {kind}" for column, kind in wanted.items())
+        connection.execute(f"create table {table.sql_name} ({declared})")
+        if table.vendor != META and PARTITION in wanted and is_lake(connection):
+            partitioned(connection, table.sql_name, PARTITION)
+    relation = connection.table(table.sql_name)
     stored = dict(zip(relation.columns, relation.types, strict=True))
     for column, kind in wanted.items():
         if column not in stored:
-            connection.execute(f"alter table {sql_name} add column {quoted(column)} {kind}")
-        elif (merged := _merged(stored[column], duckdb.type(kind), f"{table}.{column}")) != str(stored[column]):
-            connection.execute(f"alter table {sql_name} alter column {quoted(column)} set data type {merged}")
+            connection.execute(f"alter table {table.sql_name} add column {quoted(column)} {kind}")
+        elif (merged := _merged(stored[column], _type(kind), f"{table.table}.{column}")) != str(stored[column]):
+            connection.execute(f"alter table {table.sql_name} alter column {quoted(column)} set data type {merged}")
             listed.columns.pop(column, None)
-    _describe(connection, sql_name, listed, columns, comment)
-    _mark(connection, table, sql_name, listed, account())
+    _describe(connection, table, listed)
+    _mark(connection, table, listed, account())
 
 
 def replace_views(connection: DuckDBPyConnection, views: Mapping[str, str]) -> None:
@@ -68,11 +73,12 @@ def replace_views(connection: DuckDBPyConnection, views: Mapping[str, str]) -> N
         "select schema_name || '.' || view_name, sql from duckdb_views() where database_name = current_database()"
     ).fetchall()
     stored: dict[str, str] = dict(found)
-    for view, query in views.items():
-        # As DuckDB writes it itself, which is how it lists it.
-        [(text,)] = connection.execute(
-            "select json_deserialize_sql(json_serialize_sql(?::varchar))", [query]
-        ).fetchall()
+    # As DuckDB writes them itself, which is how it lists them.
+    texts = connection.execute(
+        "select json_deserialize_sql(json_serialize_sql(query)) from (select unnest(?::varchar[]) as query)",
+        [[*views.values()]],
+    ).fetchall()
+    for (view, query), (text,) in zip(views.items(), texts, strict=True):
         if not stored.get(view, "").endswith(f" AS {text};"):
             schema, _, name = view.partition(".")
             connection.execute(f"create or replace view {quoted(schema)}.{quoted(name)} as {query}")
@@ -88,15 +94,16 @@ def insert(connection: DuckDBPyConnection, sql_name: str, frame: pl.DataFrame, *
     del frame_to_insert
 
 
-def _mark(connection: DuckDBPyConnection, table: str, sql_name: str, listed: _Listed, owner: str) -> None:
+def _mark(connection: DuckDBPyConnection, table: Table, listed: _Listed, owner: str) -> None:
     """Let every row tell whose it is, where accounts have names. Raises `ConfigurationError` for another's table."""
     found = listed.columns.get(COLUMN)
     if not found and owner:
-        connection.execute(f"alter table {sql_name} add column {quoted(COLUMN)} varchar default {literal(owner)}")
-        connection.execute(f"comment on column {sql_name}.{quoted(COLUMN)} is {literal(ACCOUNT)}")
+        connection.execute(f"alter table {table.sql_name} add column {quoted(COLUMN)} varchar default {literal(owner)}")
+        connection.execute(f"comment on column {table.sql_name}.{quoted(COLUMN)} is {literal(ACCOUNT)}")
     elif found and found.default != literal(owner):
         raise ConfigurationError(
-            f"The warehouse's {table} is marked as {found.default}'s, and CONTACT_ANALYTICS_ACCOUNT is {owner!r}.",
+            f"The warehouse's {table.table} is marked as {found.default}'s, and CONTACT_ANALYTICS_ACCOUNT is "
+            f"{owner!r}.",
             "Each account has a warehouse and an archive of its own: set CONTACT_ANALYTICS_WAREHOUSE and "
             "CONTACT_ANALYTICS_ARCHIVE of one of the two to others. Nothing was changed.",
         )
@@ -135,20 +142,30 @@ def _parts(kind: DuckDBPyType) -> dict[str, DuckDBPyType]:
     return dict(cast("list[tuple[str, DuckDBPyType]]", kind.children))
 
 
-def _describe(
-    connection: DuckDBPyConnection, sql_name: str, listed: _Listed, columns: Mapping[str, dy.Column], comment: str
-) -> None:
-    if listed.comment != comment:
-        connection.execute(f"comment on table {sql_name} is {literal(comment)}")
-    for name, column in columns.items():
+@cache
+def _type(kind: str) -> DuckDBPyType:
+    return duckdb.type(kind)
+
+
+def _describe(connection: DuckDBPyConnection, table: Table, listed: _Listed) -> None:
+    if listed.comment != table.grain:
+        connection.execute(f"comment on table {table.sql_name} is {literal(table.grain)}")
+    for name, column in table.columns().items():
         text, stored = describe(column), listed.columns.get(name)
         if stored is None or stored.comment != text:
-            connection.execute(f"comment on column {sql_name}.{quoted(name)} is {literal(text)}")
+            connection.execute(f"comment on column {table.sql_name}.{quoted(name)} is {literal(text)}")
 
 
-def _listed(connection: DuckDBPyConnection, schema: str, table: str) -> _Listed:
-    columns = connection.execute(
-        f"select column_name, comment, column_default from duckdb_columns() where {_OF_TABLE}", [schema, table]
+def _listed(connection: DuckDBPyConnection, tables: Sequence[str]) -> dict[str, _Listed]:
+    comments = connection.execute(
+        f"select schema_name || '.' || table_name, comment from duckdb_tables() where {_OF_TABLES}", [tables]
     ).fetchall()
-    comments = connection.execute(f"select comment from duckdb_tables() where {_OF_TABLE}", [schema, table]).fetchall()
-    return _Listed(comments[0][0] if comments else None, {name: _ListedColumn(*words) for name, *words in columns})
+    listed = {table: _Listed() for table in tables} | {table: _Listed(comment) for table, comment in comments}
+    columns = connection.execute(
+        "select schema_name || '.' || table_name, column_name, comment, column_default from duckdb_columns() "
+        f"where {_OF_TABLES}",
+        [tables],
+    ).fetchall()
+    for table, name, *words in columns:
+        listed[table].columns[name] = _ListedColumn(*words)
+    return listed

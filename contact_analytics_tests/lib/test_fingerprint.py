@@ -37,7 +37,7 @@ def lines(**fields: Any) -> Any:
     return many(record({"item": field(dy.String, "Item"), "size": field(dy.Int32, "Size")} | fields), "Lines")
 
 
-BEFORE = orders().fingerprint()
+BEFORE = orders().fingerprint
 OTHERS = {
     "a column": orders(note=field(dy.String, "Note")),
     "a column less": orders(channel=None),
@@ -63,7 +63,7 @@ OTHERS = {
 
 def test_each_change_of_what_is_stored_is_another_fingerprint() -> None:
     """A day of the same files is loaded again then."""
-    found = {name: dataset.fingerprint() for name, dataset in OTHERS.items()}
+    found = {name: dataset.fingerprint for name, dataset in OTHERS.items()}
     assert BEFORE not in found.values()
     assert len(set(found.values())) == len(found)
 
@@ -80,7 +80,7 @@ def test_each_change_of_what_is_stored_is_another_fingerprint() -> None:
 )
 def test_what_is_only_said_of_a_column_leaves_it(same: Dataset) -> None:
     """No day is loaded again for a better description."""
-    assert same.fingerprint() == BEFORE
+    assert same.fingerprint == BEFORE
 
 
 def test_it_is_the_same_in_every_process() -> None:
@@ -89,7 +89,7 @@ def test_it_is_the_same_in_every_process() -> None:
         "from contact_analytics_tests.fakes import MODULES\n"
         "from contact_analytics_tests.lib.test_fingerprint import OTHERS\n"
         "tables = [*(module.DATASET for module in MODULES.values()), *OTHERS.values()]\n"
-        "print([table.fingerprint() for table in tables])"
+        "print([table.fingerprint for table in tables])"
     )
     tables = [*(module.DATASET for module in MODULES.values()), *OTHERS.values()]
     for seed in ("1", "2"):
@@ -101,4 +101,4 @@ def test_it_is_the_same_in_every_process() -> None:
             timeout=60,
             check=False,
         )
-        assert done.stdout == f"{[table.fingerprint() for table in tables]}\n", done.stderr
+        assert done.stdout == f"{[table.fingerprint for table in tables]}\n", done.stderr

@@ -59,7 +59,7 @@ def test_an_asset_says_what_it_is_and_what_it_is_made_from(report: Report) -> No
     assert all(text in spec.description for text in (report.grain, *report.counted))
     assert {dep.asset_key for dep in spec.deps} >= {each.key for each in (*report.used, *report.files)}
     assert spec.automation_condition
-    assert spec.code_version == report.fingerprint()
+    assert spec.code_version == report.fingerprint
 
 
 @EACH
