@@ -1,7 +1,7 @@
 """Everything that is measured, as ratios in one run on one machine: `make bench`.
 
 Each part writes what it found to `benchmarks/results.json` at once, and `docs/benchmarks.md` is made from that. Name
-parts to measure them alone: `python -m benchmarks.run days peers tenfold month slope small_days scale_out`.
+parts to measure them alone: `python -m benchmarks.run days peers tenfold month slope small_days scale_out accounts`.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from benchmarks.days import Day, generated, measured, written
 from benchmarks.month import month
 from benchmarks.peers.environments import python_of
 from benchmarks.report import write_report
-from benchmarks.scale_out import scale_out
+from benchmarks.scale_out import accounts, scale_out
 from benchmarks.small_days import small_days
 
 RESULTS = Path(__file__).with_name("results.json")
@@ -165,6 +165,7 @@ PARTS: dict[str, Callable[[float, int], Results]] = {
     "slope": slope,
     "small_days": small_days,
     "scale_out": scale_out,
+    "accounts": accounts,
 }
 
 

@@ -27,8 +27,8 @@ _WAITING = ("test_celery.py", "test_daemon.py", "test_ui.py", "test_accounts.py"
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Two more than there are cores, as some tests wait."""
-    return min(6, (os.cpu_count() or 1) + 2)
+    """One more than there are cores, as some tests wait."""
+    return min(4, (os.cpu_count() or 1) + 1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -67,6 +67,14 @@ def instance(made_instance: dg.DagsterInstance) -> Iterator[dg.DagsterInstance]:
     """Dagster's storage, empty."""
     yield made_instance
     made_instance.wipe()
+
+
+@pytest.fixture(scope="module")
+def kept_instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
+    """Dagster's storage on disk, for whoever reads its files, and every logger at debug."""
+    overrides = {"python_logs": {"managed_python_loggers": ["root"], "python_log_level": "DEBUG"}}
+    with dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("dagster")), overrides) as made:
+        yield made
 
 
 @pytest.fixture

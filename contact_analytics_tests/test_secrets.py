@@ -6,8 +6,6 @@ storage, exceptions, the warehouse and the archive.
 """
 
 import base64
-import logging
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -16,7 +14,6 @@ from typing import Any
 from urllib.parse import quote, quote_plus, unquote
 
 import dagster as dg
-import duckdb
 import httpx
 import pytest
 
@@ -33,6 +30,7 @@ from contact_analytics.sandbox.liveperson_data_access import LivePersonDataAcces
 from contact_analytics.sandbox.liveperson_messaging import LivePersonMessaging
 from contact_analytics_tests import histories
 from contact_analytics_tests.fakes import Wire, impatient
+from contact_analytics_tests.leaks import leavings
 
 DAY = datetime.now(UTC).date() - timedelta(days=2)
 KEY = {name: f"planted/{name}+1=" for name in ("app_key", "app_secret", "access_token", "access_token_secret")}
@@ -138,31 +136,6 @@ OTHER_MODES: dict[str, list[Fault]] = {
 SUCCEEDING = {"success", "retried", "invalid rows"}
 
 
-class Listener(logging.Handler):
-    """Every record of every logger, as it would be written, traceback included."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.DEBUG)
-        self.lines: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(f"{self.format(record)} {record.args!r} {vars(record)!r}")
-
-
-@pytest.fixture
-def listener() -> Iterator[Listener]:
-    """The root logger at debug, and Dagster's own beside it."""
-    listener, before = Listener(), logging.root.level
-    loggers = [logging.root, logging.getLogger("dagster")]
-    for logger in loggers:
-        logger.addHandler(listener)
-    logging.root.setLevel(logging.DEBUG)
-    yield listener
-    logging.root.setLevel(before)
-    for logger in loggers:
-        logger.removeHandler(listener)
-
-
 def resource(
     subject: Subject, app: Callable[[httpx.Request], httpx.Response], credentials: dict[str, str]
 ) -> dg.ConfigurableResource:
@@ -194,8 +167,8 @@ def test_no_secret_is_left_anywhere(
     name: str,
     mode: str,
     tmp_path: Path,
+    kept_instance: dg.DagsterInstance,
     monkeypatch: pytest.MonkeyPatch,
-    listener: Listener,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     """Neither credential, nor token, nor signature, nor query of a URL, whether the run succeeds or how it fails."""
@@ -203,46 +176,13 @@ def test_no_secret_is_left_anywhere(
     vendor = Careless(subject.app, [replace(fault) for fault in modes[mode]])
     for variable, value in credentials.items():
         monkeypatch.setenv(f"LIVEPERSON_{variable.upper()}", value)
-    problem = ""
-    (tmp_path / "dagster").mkdir()
-    overrides = {"python_logs": {"managed_python_loggers": ["root"], "python_log_level": "DEBUG"}}
-    with dg.DagsterInstance.local_temp(str(tmp_path / "dagster"), overrides) as instance:
-        try:
-            dg.materialize(
-                [subject.asset],
-                instance=instance,
-                partition_key=DAY.isoformat() if subject.asset.partitions_def else None,
-                resources={
-                    "archive": ArchiveResource(root=str(tmp_path / "archive")),
-                    "warehouse": WarehouseResource(database=str(tmp_path / "warehouse.duckdb")),
-                    subject.key: resource(subject, vendor, credentials),
-                },
-            )
-        except Exception as error:  # noqa: BLE001 - whichever it is, it is searched
-            problem = "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error))
-        events = [repr(record) for record in instance.all_logs(instance.get_runs()[0].run_id)]
-    assert (problem == "") is (mode in SUCCEEDING), problem
-    assert mode.startswith("no ") or len(vendor.secrets) > len(KEY | CLIENT) + 4
-    output = capfd.readouterr()
-    left = {
-        "log": "\n".join(listener.lines),
-        "output": output.out + output.err,
-        "events": "\n".join(events),
-        "exception": problem,
-        "tables": repr(tables(tmp_path / "warehouse.duckdb")),
+    resources = {
+        "archive": ArchiveResource(root=str(tmp_path / "archive")),
+        "warehouse": WarehouseResource(database=str(tmp_path / "warehouse.duckdb")),
+        subject.key: resource(subject, vendor, credentials),
     }
-    searched = {name: text.encode() for name, text in left.items()}
-    searched |= {str(path): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    assert len(searched["log"]) > 500
-    assert len(searched["events"]) > 1000
-    found = {(name, needle) for name, text in searched.items() for needle in set(vendor.needles()) if needle in text}
-    assert found == set()
-
-
-def tables(database: Path) -> dict[str, Any]:
-    """Everything that the warehouse says of its days."""
-    if not database.exists():
-        return {}
-    with duckdb.connect(str(database)) as connection:
-        names = connection.execute("select table_name from duckdb_tables where schema_name = 'meta'").fetchall()
-        return {name: connection.execute(f'select * from meta."{name}"').fetchall() for (name,) in names}
+    day = DAY if subject.asset.partitions_def else None
+    left = leavings(subject.asset, kept_instance, resources, tmp_path, capfd, day)
+    assert (left.problem == "") is (mode in SUCCEEDING), left.problem
+    assert mode.startswith("no ") or len(vendor.secrets) > len(KEY | CLIENT) + 4
+    assert left.found(vendor.needles()) == set()

@@ -107,11 +107,11 @@ def dagster_dev(
 
 @contextmanager
 def celery_worker(
-    settings: Mapping[str, str], name: str, log: Path | None = None, concurrency: int = 1
+    settings: Mapping[str, str], name: str, log: Path | None = None
 ) -> Generator[subprocess.Popen[bytes]]:
-    """A worker that runs Dagster's runs, as on a machine of its own, until the block ends."""
+    """A worker that runs one run at a time, as on a machine of its own, until the block ends."""
     words = ["dagster-celery", "worker", "start", "-A", "dagster_celery.app", "-y", "deploy/celery/worker.yaml"]
-    with process([*words, "-n", name, "--", f"--concurrency={concurrency}"], settings, log) as started:
+    with process([*words, "-n", name, "--", "--concurrency=1", "--max-tasks-per-child=1"], settings, log) as started:
         yield started
 
 

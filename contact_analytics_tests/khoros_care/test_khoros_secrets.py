@@ -6,7 +6,6 @@ server repeats. An asset is materialized for real, with every logger at debug, a
 
 import base64
 import json
-import traceback
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,9 +21,7 @@ from contact_analytics.sandbox.faults import Fault
 from contact_analytics.sandbox.khoros_care import KhorosCare
 from contact_analytics_tests.export_places import SandboxedReports
 from contact_analytics_tests.fakes import Wire, days_ago, impatient
-from contact_analytics_tests.test_secrets import Listener, listener, tables
-
-__all__ = ["listener"]
+from contact_analytics_tests.leaks import leavings
 
 DAY = days_ago(9)
 USER, PASSWORD = "planted-user-1", "planted/password+1="
@@ -82,14 +79,6 @@ class Careless:
             yield from (plain, quote(secret, safe="").encode(), plain.replace(b"/", b"\\/"))
 
 
-@pytest.fixture(scope="module")
-def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
-    """One with storage on disk and every logger at debug."""
-    overrides = {"python_logs": {"managed_python_loggers": ["root"], "python_log_level": "DEBUG"}}
-    with dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("dagster")), overrides) as instance:
-        yield instance
-
-
 class LeakyReports(SandboxedReports):
     """The real resource, whose requests end in a careless app."""
 
@@ -101,9 +90,8 @@ class LeakyReports(SandboxedReports):
 def test_no_secret_is_left_anywhere(
     mode: str,
     tmp_path: Path,
-    instance: dg.DagsterInstance,
+    kept_instance: dg.DagsterInstance,
     monkeypatch: pytest.MonkeyPatch,
-    listener: Listener,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     """Neither credential, nor token, nor signature, whether the run succeeds or how it fails."""
@@ -121,39 +109,13 @@ def test_no_secret_is_left_anywhere(
         deadline_minutes=0.005 if mode == "hangs" else 60,
         tenant_folder=str(tmp_path / "tenants"),
     )
-    asset, problem = impatient("response"), ""
-    try:
-        dg.materialize(
-            [asset],
-            instance=instance,
-            partition_key=DAY.isoformat(),
-            resources={
-                "archive": ArchiveResource(root=str(tmp_path / "archive")),
-                "warehouse": WarehouseResource(database=str(tmp_path / "warehouse.duckdb")),
-                "khoros_care_analytics_reports": reports,
-            },
-        )
-    except Exception as error:  # noqa: BLE001 - whichever it is, it is searched
-        problem = "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error))
-    events = [repr(record) for record in instance.all_logs(instance.get_runs(limit=1)[0].run_id)]
-    assert (problem == "") is (mode in SUCCEEDING), problem
-    output = capfd.readouterr()
-    left = {
-        "log": "\n".join(listener.lines),
-        "output": output.out + output.err,
-        "events": "\n".join(events),
-        "exception": problem,
-        "tables": repr(tables(tmp_path / "warehouse.duckdb")),
+    resources = {
+        "archive": ArchiveResource(root=str(tmp_path / "archive")),
+        "warehouse": WarehouseResource(database=str(tmp_path / "warehouse.duckdb")),
+        "khoros_care_analytics_reports": reports,
     }
-    searched = {name: text.encode() for name, text in left.items()}
-    searched |= {
-        str(path): path.read_bytes()
-        for folder in (tmp_path, Path(instance.root_directory))
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
-    [noted] = [text for name, text in searched.items() if "/tenants/" in name and name.endswith(".json")]
+    left = leavings(impatient("response"), kept_instance, resources, tmp_path, capfd, DAY)
+    assert (left.problem == "") is (mode in SUCCEEDING), left.problem
+    [noted] = [text for name, text in left.texts.items() if "/tenants/" in name and name.endswith(".json")]
     assert json.loads(noted)["calls"]
-    assert len(searched["log"]) > 500
-    found = {(name, needle) for name, text in searched.items() for needle in set(vendor.needles()) if needle in text}
-    assert found == set()
+    assert left.found(vendor.needles()) == set()

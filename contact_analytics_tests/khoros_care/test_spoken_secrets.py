@@ -1,10 +1,8 @@
 """A server that repeats what it was sent in words of its own, not in links, tells nothing to logs, events or tables."""
 
 import base64
-import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import dagster as dg
@@ -15,9 +13,7 @@ from contact_analytics.sandbox.khoros_care import KhorosCare
 from contact_analytics_tests.export_places import KhorosPlace, SandboxedReports
 from contact_analytics_tests.fakes import impatient
 from contact_analytics_tests.khoros_care.altered import DAY
-from contact_analytics_tests.test_secrets import Listener, listener, tables
-
-__all__ = ["listener"]
+from contact_analytics_tests.leaks import leavings
 
 PLANTED = {"company_key": "planted-c01", "username": "planted@user", "password": "planted/pass word+1="}
 
@@ -86,29 +82,15 @@ def test_what_a_server_repeats_is_not_repeated(
     part: str,
     answer: Callable[[str], httpx.Response],
     tmp_path: Path,
-    listener: Listener,
+    instance: dg.DagsterInstance,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     """User, password, company, token and signature, plain or encoded: in no log, event, error, table or file."""
     vendor = Talkative(part, answer)
-    problem, found = "", dict[str, bytes]()
-    with dg.DagsterInstance.ephemeral() as instance:
-        place = KhorosPlace(tmp_path, instance, vendor.app)
-        resources: dict[str, Any] = place.resources()
-        SandboxedReports.apps[vendor.app.company_key] = vendor  # type: ignore[assignment]
-        try:
-            dg.materialize([impatient("response")], instance=instance, partition_key=str(DAY), resources=resources)
-        except Exception as error:  # noqa: BLE001 - whichever it is, it is searched
-            problem = "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error))
-        found["events"] = "\n".join(map(repr, instance.all_logs(instance.get_runs()[0].run_id))).encode()
-    output = capfd.readouterr()
-    assert problem
-    found |= {"exception": problem.encode(), "log": "\n".join(listener.lines).encode()}
-    found |= {
-        "output": (output.out + output.err).encode(),
-        "tables": repr(tables(tmp_path / "warehouse.duckdb")).encode(),
-    }
-    found |= {str(path): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    resources = KhorosPlace(tmp_path, instance, vendor.app).resources()
+    SandboxedReports.apps[vendor.app.company_key] = vendor  # type: ignore[assignment]
+    left = leavings(impatient("response"), instance, resources, tmp_path, capfd, DAY)
+    assert left.problem
     assert len(vendor.secrets) >= 4 + ("khoros-storage" in part or "analytics" in part)
-    needles = {form.encode() for secret in vendor.secrets for form in (secret, quote(secret, safe=""))}
-    assert {(where, needle) for where, text in found.items() for needle in needles if needle in text} == set()
+    needles = (form.encode() for secret in vendor.secrets for form in (secret, quote(secret, safe="")))
+    assert left.found(needles) == set()

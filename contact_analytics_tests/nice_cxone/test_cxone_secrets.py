@@ -4,10 +4,7 @@ Keys, secrets, tokens and the signatures of links are planted, and repeated by a
 are materialized for real, with every logger at debug, and everything that a run leaves is searched.
 """
 
-import logging
-import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,8 +20,8 @@ from contact_analytics.nice_cxone.data_extraction import NiceCxoneDataExtraction
 from contact_analytics.sandbox.faults import Fault
 from contact_analytics.sandbox.nice_cxone import NiceCxone
 from contact_analytics_tests.fakes import Wire, days_ago, impatient
+from contact_analytics_tests.leaks import leavings
 from contact_analytics_tests.nice_cxone.tampering import JOBS, STORAGE, TOKEN, is_look
-from contact_analytics_tests.test_secrets import Listener, tables
 
 DAY = days_ago(2)
 KEY = {"access_key_id": "PLANTED+KEY/ID====", "access_key_secret": "PLANTED+KEY/SECRET===="}
@@ -117,62 +114,27 @@ def resource(vendor: Careless, tenants: Path, *, has_client: bool) -> dg.Configu
     )
 
 
-@contextmanager
-def listening() -> Iterator[Listener]:
-    """The root logger at debug, and Dagster's own beside it."""
-    listener, before = Listener(), logging.root.level
-    loggers = [logging.root, logging.getLogger("dagster")]
-    for logger in loggers:
-        logger.addHandler(listener)
-    logging.root.setLevel(logging.DEBUG)
-    try:
-        yield listener
-    finally:
-        logging.root.setLevel(before)
-        for logger in loggers:
-            logger.removeHandler(listener)
-
-
 @pytest.mark.parametrize(("mode", "has_client"), CASES)
 def test_no_secret_of_cxones_is_left_anywhere(
-    mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], *, has_client: bool
+    mode: str,
+    tmp_path: Path,
+    kept_instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    *,
+    has_client: bool,
 ) -> None:
     """Neither key, nor client, nor token, nor signature: in no log, event, error, table, manifest or tenant's file."""
     vendor = Careless([replace(fault) for fault in MODES[mode]])
     for variable, value in (KEY | CLIENT).items():
         monkeypatch.setenv(f"NICE_CXONE_{variable.upper()}", value)
-    problem = ""
-    (tmp_path / "dagster").mkdir()
-    overrides = {"python_logs": {"managed_python_loggers": ["root"], "python_log_level": "DEBUG"}}
-    with listening() as listener, dg.DagsterInstance.local_temp(str(tmp_path / "dagster"), overrides) as instance:
-        try:
-            dg.materialize(
-                [impatient("qm_workflows")],
-                instance=instance,
-                partition_key=DAY.isoformat(),
-                resources={
-                    "archive": ArchiveResource(root=str(tmp_path / "archive")),
-                    "warehouse": WarehouseResource(database=str(tmp_path / "warehouse.duckdb")),
-                    "nice_cxone_data_extraction": resource(vendor, tmp_path / "tenants", has_client=has_client),
-                },
-            )
-        except Exception as error:  # noqa: BLE001 - whichever it is, it is searched
-            problem = "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error))
-        events = [repr(record) for record in instance.all_logs(instance.get_runs()[0].run_id)]
-    assert (problem == "") is (mode in SUCCEEDING), problem
-    assert not vendor.app.faults or vendor.app.faults[0].times > 5
-    output = capfd.readouterr()
-    left = {
-        "log": "\n".join(listener.lines),
-        "output": output.out + output.err,
-        "events": "\n".join(events),
-        "exception": problem,
-        "tables": repr(tables(tmp_path / "warehouse.duckdb")),
-        "names": "\n".join(str(path) for path in tmp_path.rglob("*")),
+    resources = {
+        "archive": ArchiveResource(root=str(tmp_path / "archive")),
+        "warehouse": WarehouseResource(database=str(tmp_path / "warehouse.duckdb")),
+        "nice_cxone_data_extraction": resource(vendor, tmp_path / "tenants", has_client=has_client),
     }
-    searched = {name: text.encode() for name, text in left.items()}
-    searched |= {str(path): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    assert len(searched["events"]) > 1000
-    assert any("tenants" in name for name in searched) or mode not in SUCCEEDING
-    found = {(name, needle) for name, text in searched.items() for needle in set(vendor.needles()) if needle in text}
-    assert found == set()
+    left = leavings(impatient("qm_workflows"), kept_instance, resources, tmp_path, capfd, DAY)
+    assert (left.problem == "") is (mode in SUCCEEDING), left.problem
+    assert not vendor.app.faults or vendor.app.faults[0].times > 5
+    assert any("tenants" in name for name in left.texts) or mode not in SUCCEEDING
+    assert left.found(vendor.needles()) == set()
