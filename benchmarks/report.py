@@ -149,7 +149,7 @@ def _scale_out(found: Found) -> str:
 
 
 def _accounts(found: Found) -> str:
-    return f"### Two accounts by one worker and by two\n\nOf each account, {_by_workers(found)}"
+    return f"### {found['accounts']} accounts by one worker and by two\n\nOf each account, {_by_workers(found)}"
 
 
 def _by_workers(found: Found) -> str:
@@ -157,8 +157,8 @@ def _by_workers(found: Found) -> str:
     return (
         f"{found['days']} days of {found['tables']} tables, {one['rows']:,} rows in all, by Celery's workers into a "
         f"lake, from the vendors' APIs, a run for each table: {one['seconds']} s by one worker, {two['seconds']} s by "
-        f"two, **{one['seconds'] / two['seconds']:.2f}** times as fast. All tables were equal. Sandbox, PostgreSQL, "
-        f"Redis and Dagster ran on the same {found['cores']} cores."
+        f"two, **{one['seconds'] / two['seconds']:.2f}** times as fast. All tables were equal. The vendors, "
+        f"PostgreSQL, Redis and Dagster ran on the same {found['cores']} cores."
     )
 
 

@@ -18,11 +18,10 @@ import redis
 
 from benchmarks.databases import database
 from contact_analytics.catalog import DATASETS
-from contact_analytics.lib.account import VARIABLE
 from contact_analytics.lib.dataset import Provenance
+from contact_analytics.lib.lake import Lake, lake_of
 from contact_analytics.lib.schema import columns_of
 from contact_analytics.lib.tables import row_digest
-from contact_analytics.lib.warehouse import WarehouseResource
 from contact_analytics.sandbox.dagster_processes import ROOT, celery_worker, dagster_dev, dagster_home
 from contact_analytics.sandbox.serve import environment, running
 
@@ -55,8 +54,8 @@ def _compared(names: Sequence[str], scale: float) -> dict[str, Any]:
     with ExitStack() as stack:
         urls = {name: stack.enter_context(running(scale=scale)) for name in names}
         for workers in (1, 2):
-            with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
-                seconds, digests = _by_workers(workers, urls, Path(name), first, last)
+            with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+                seconds, digests = _by_workers(workers, urls, Path(folder), first, last)
             stored.append(digests)
             found[str(workers)] = {"seconds": round(seconds), "rows": sum(rows for rows, _ in digests.values())}
             print(len(names), "accounts", workers, "workers", found[str(workers)], flush=True)
@@ -98,8 +97,7 @@ def _measured(
         "CONTACT_ANALYTICS_ARCHIVE": str(folder / "archive"),
         "CONTACT_ANALYTICS_REPORTS": str(folder / "reports"),
     }
-    with ExitStack() as stack:
-        dagster = stack.enter_context(dagster_dev(settings, workspace=_workspace(folder, settings)))
+    with dagster_dev(settings, workspace=_workspace(folder, settings)) as dagster, ExitStack() as stack:
         for number in range(workers):
             stack.enter_context(celery_worker(settings, f"worker-{number}"))
         started = perf_counter()
@@ -115,7 +113,9 @@ def _measured(
         raise SystemExit(f"runs failed: {failed}")
     digests: Digests = {}
     for name in urls:
-        digests |= {f"{name}.{table}": digest for table, digest in _digests(name, settings).items()}
+        lake = lake_of(settings["CONTACT_ANALYTICS_WAREHOUSE"], str(folder / "lake" / name), name)
+        assert lake
+        digests |= {f"{name}.{table}": digest for table, digest in _digests(lake).items()}
     return seconds, digests
 
 
@@ -127,20 +127,14 @@ def _workspace(folder: Path, settings: dict[str, str]) -> Path:
     return folder / "workspace.yaml"
 
 
-def _digests(account: str, settings: dict[str, str]) -> Digests:
-    """What the lake holds of an account, without where a row comes from and when, which differs from load to load."""
-    os.environ[VARIABLE] = account
-    warehouse = WarehouseResource(
-        database=settings["CONTACT_ANALYTICS_WAREHOUSE"],
-        lake_data=f"{settings['CONTACT_ANALYTICS_LAKE_DATA']}/{account}",
-    )
+def _digests(lake: Lake) -> Digests:
+    """What a lake holds, without where a row comes from and when, which differs from load to load."""
     own = ", ".join(name for name in columns_of(Provenance) if name != "_extra")
-    with warehouse.reading() as connection:
+    with lake.opened() as connection:
         digests = {
             table: row_digest(connection, f"(select * exclude ({own}) from {table})")
             for table in _TABLES
             if table != _GOES_ON
         }
         [(rows,)] = connection.execute(f"select count(*) from {_GOES_ON}").fetchall()
-    del os.environ[VARIABLE]
     return {**digests, _GOES_ON: (rows, None)}

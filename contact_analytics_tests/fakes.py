@@ -293,7 +293,6 @@ def impatient(name: str, retries: int = 0) -> dg.AssetsDefinition:
 
 def comparable(value: Any) -> Any:
     """A stored value as the sandbox states it: epoch milliseconds, what is null and where it is from left out."""
-    # Of a day there are a million, and most are none of these.
     if isinstance(value, dict):
         return {name: comparable(inner) for name, inner in value.items() if inner is not None and name not in _OURS}
     if isinstance(value, list):

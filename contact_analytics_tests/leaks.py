@@ -1,7 +1,6 @@
 """What a run leaves behind, to be searched for secrets: logs, output, Dagster's storage, errors, tables and files."""
 
 import logging
-import time
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -44,11 +43,13 @@ def leavings(
     instance: dg.DagsterInstance,
     resources: dict[str, Any],
     folder: Path,
+    *,
     capfd: pytest.CaptureFixture[str],
     day: date | None,
 ) -> Left:
     """Materialize an asset with every logger at debug; its warehouse and all else that it keeps are in the folder."""
-    began, problem = time.time(), ""
+    storage, problem = Path(instance.root_directory), ""
+    runs, before = instance.get_runs_count(), _files(storage)
     with _listening() as listener:
         try:
             dg.materialize(
@@ -56,22 +57,30 @@ def leavings(
             )
         except Exception as error:  # noqa: BLE001 - whichever it is, it is searched
             problem = "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error))
+    assert instance.get_runs_count() == runs + 1
     events = [repr(record) for record in instance.all_logs(instance.get_runs(limit=1)[0].run_id)]
     output = capfd.readouterr()
+    # The storage has the runs before as well.
+    changed = [path for path, state in _files(storage).items() if before.get(path) != state]
+    paths = [*_files(folder), *changed]
     texts = {
         "log": "\n".join(listener.lines),
         "output": output.out + output.err,
         "events": "\n".join(events),
         "exception": problem,
         "tables": repr(_tables(folder / "warehouse.duckdb")),
-        "names": "\n".join(str(path) for path in folder.rglob("*")),
+        "names": "\n".join(map(str, paths)),
     }
     assert len(texts["log"]) > 500
     assert len(texts["events"]) > 1000
-    places = [folder, Path(instance.root_directory)]
-    files = {path for place in places for path in place.rglob("*") if path.is_file() and path.stat().st_mtime >= began}
-    kept = {str(path): path.read_bytes() for path in files}
+    kept = {str(path): path.read_bytes() for path in paths}
     return Left(problem, {**{where: text.encode() for where, text in texts.items()}, **kept})
+
+
+def _files(folder: Path) -> dict[Path, tuple[int, int]]:
+    """The files of a folder, and what would change if one were written to."""
+    found = ((path, path.stat()) for path in folder.rglob("*") if path.is_file())
+    return {path: (status.st_size, status.st_mtime_ns) for path, status in found}
 
 
 @contextmanager

@@ -307,9 +307,8 @@ def test_yesterday_is_left_to_the_schedule(instance: dg.DagsterInstance) -> None
 
 def test_what_the_clock_has_at_risk_the_sensor_requests(place: Place) -> None:
     """A day that was asked for too early, and one that is gone from a restored warehouse, until they are loaded."""
-    today = datetime.now(UTC).date()
     early, gone = days_ago(20), days_ago(10)
-    store(place.instance, SURVEY, *(today - timedelta(days=back) for back in range(1, 40)))
+    store(place.instance, SURVEY, *(days_ago(back) for back in range(1, 40)))
     for dataset in USED:
         _pretend_stored(place, dataset, *(days_ago(back) for back in range(1, 400) if days_ago(back) != gone))
     place.select(

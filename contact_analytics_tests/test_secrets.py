@@ -182,7 +182,7 @@ def test_no_secret_is_left_anywhere(
         subject.key: resource(subject, vendor, credentials),
     }
     day = DAY if subject.asset.partitions_def else None
-    left = leavings(subject.asset, kept_instance, resources, tmp_path, capfd, day)
+    left = leavings(subject.asset, kept_instance, resources, tmp_path, capfd=capfd, day=day)
     assert (left.problem == "") is (mode in SUCCEEDING), left.problem
     assert mode.startswith("no ") or len(vendor.secrets) > len(KEY | CLIENT) + 4
     assert left.found(vendor.needles()) == set()

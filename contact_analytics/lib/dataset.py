@@ -126,13 +126,16 @@ class Table:
 
 @dataclass(frozen=True, kw_only=True)
 class MetaTable(Table):
-    """A table of ours about the others, without provenance."""
+    """A table of ours about the others, without provenance and without views."""
 
     vendor: str = META
     documentation: str = "docs/extractions.md"
 
     def columns(self) -> dict[str, dy.Column]:
         return columns_of(self.schema)
+
+    def views(self) -> dict[str, str]:
+        return {}
 
 
 class Repeats(Enum):

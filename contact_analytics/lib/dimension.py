@@ -43,7 +43,6 @@ from contact_analytics.lib.standing import (
     made_entries_vanish,
     note_applied,
     note_doubt,
-    prepare_history,
     standing,
     version_of,
 )
@@ -108,7 +107,7 @@ class HistoryRun:
     def results(self, connect: Connect) -> Sequence[Result]:
         """Bring archive and table up to date. Raises what is wrong with the vendor or the newest list."""
         with self.warehouse.get_connection() as connection, transaction(connection):
-            prepare_history(connection, self.dimension)
+            prepare(connection, self.dimension)
             revision = self._revision(connection)
         failure = self._ask(connect, revision) if self.config.source is Source.vendor else None
         now = datetime.now(UTC)

@@ -10,7 +10,7 @@ import polars as pl
 from duckdb import DuckDBPyConnection
 
 from contact_analytics.lib.dataset import PARTITION, MetaTable, Table
-from contact_analytics.lib.schema import columns_of, field, instant, many, quoted, record
+from contact_analytics.lib.schema import field, instant, many, quoted, record
 from contact_analytics.lib.tables import evolve, insert
 
 _RAW_CHARACTERS = 65_536
@@ -119,15 +119,13 @@ class Quarantined:
     raw: str
 
 
-_TABLES = tuple(
-    MetaTable(name=name, schema=schema, grain=(schema.__doc__ or "").strip())
-    for name, schema in (("extractions", Extractions), ("quarantine", Quarantine))
-)
+EXTRACTIONS = MetaTable(name="extractions", schema=Extractions, grain=Extractions.__doc__ or "")
+QUARANTINE = MetaTable(name="quarantine", schema=Quarantine, grain=Quarantine.__doc__ or "")
 
 
 def prepare(connection: DuckDBPyConnection, *tables: Table) -> None:
-    """Create the two tables and others, or bring them up to date."""
-    evolve(connection, [*_TABLES, *tables])
+    """Create the tables of what is known of days, and those that are given, or bring them up to date."""
+    evolve(connection, [EXTRACTIONS, QUARANTINE, *tables])
 
 
 def extractions(
@@ -155,7 +153,7 @@ def write_extraction(connection: DuckDBPyConnection, dataset: Table, day: date, 
     before = extraction_of(connection, dataset, day)
     quarantined = before.quarantined if before and before.is_stored else None
     row = vars(extraction) | {"quarantined_before": quarantined}
-    _replace(connection, dataset, day, "extractions", Extractions, [row])
+    _replace(connection, EXTRACTIONS, dataset, day, [row])
 
 
 def write_quarantine(
@@ -164,7 +162,7 @@ def write_quarantine(
     """Put a day's records that are not loaded in place of those that were not loaded before."""
     common = {"extracted_at": extraction.loaded_at, "run_id": extraction.run_id}
     rows = [{**vars(each), "raw": each.raw[:_RAW_CHARACTERS], **common} for each in records]
-    _replace(connection, dataset, day, "quarantine", Quarantine, rows)
+    _replace(connection, QUARANTINE, dataset, day, rows)
 
 
 def confirm(connection: DuckDBPyConnection, dataset: Table, day: date, listed_at: datetime | None) -> None:
@@ -208,15 +206,11 @@ def note_problem(
 
 
 def _replace(
-    connection: DuckDBPyConnection,
-    dataset: Table,
-    day: date,
-    table: str,
-    schema: type[dy.Schema],
-    rows: list[dict[str, Any]],
+    connection: DuckDBPyConnection, table: MetaTable, dataset: Table, day: date, rows: list[dict[str, Any]]
 ) -> None:
-    connection.execute(f"delete from meta.{table} where dataset = ? and {PARTITION} = ?", [dataset.table, day])
+    """Put rows about a day in place of those before."""
+    connection.execute(f"delete from {table.sql_name} where dataset = ? and {PARTITION} = ?", [dataset.table, day])
     if rows:
         key = {"dataset": dataset.table, PARTITION: day}
-        types = {name: column.dtype for name, column in columns_of(schema).items()}
-        insert(connection, f"meta.{table}", pl.DataFrame([key | row for row in rows], schema=types))
+        types = {name: column.dtype for name, column in table.columns().items()}
+        insert(connection, table.sql_name, pl.DataFrame([key | row for row in rows], schema=types))

@@ -10,8 +10,6 @@ import polars as pl
 
 from contact_analytics.lib.schema import columns_of, duckdb_type, facts, walk
 
-# Read from a file once, as there are many tables.
-_VERSION = version("contact_analytics")
 # Facts that say what a column means, and not how it is read.
 _SAID_ONLY = {"unit", "personal", "seen", "sources"}
 
@@ -23,7 +21,7 @@ def fingerprint(schema: type[dy.Schema], columns: Mapping[str, dy.Column]) -> st
     """
     types = (f"{name} {duckdb_type(column.dtype)}" for name, column in columns.items())
     keys = (name for name, column in columns_of(schema).items() if column.primary_key)
-    parts = [_VERSION, *types, *keys, *_rules(schema), *_wire(schema)]
+    parts = [version("contact_analytics"), *types, *keys, *_rules(schema), *_wire(schema)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 

@@ -17,7 +17,7 @@ from contact_analytics.lib.extractions import Extraction, write_extraction
 from contact_analytics.lib.materialization import sample
 from contact_analytics.lib.page import Page, Source, picture
 from contact_analytics.lib.report import Input, Report
-from contact_analytics.lib.tables import evolve, insert, replace_views
+from contact_analytics.lib.tables import evolve, insert
 from contact_analytics.lib.transactions import transaction
 
 
@@ -56,7 +56,6 @@ def store(connection: DuckDBPyConnection, report: Report, day: date, made: Made)
     same = " and ".join(f"{name} = ${name}" for name in replaced) or "true"
     with transaction(connection):
         evolve(connection, [report])
-        replace_views(connection, report.views())
         connection.execute(f"delete from {report.sql_name} where {same}", replaced)
         constants = {**replaced, "_computed_at": made.at, "_run_id": made.run_id}
         insert(connection, report.sql_name, made.rows, **constants)

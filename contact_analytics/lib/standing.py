@@ -13,13 +13,11 @@ from contact_analytics.lib.extractions import (
     Extraction,
     extraction_of,
     extractions,
-    prepare,
     write_extraction,
     write_quarantine,
 )
 from contact_analytics.lib.schema import columns_of, quoted
 from contact_analytics.lib.snapshots import digest_of, taken_on
-from contact_analytics.lib.tables import replace_views
 
 # An account that really lost entries without a word is asked for whole this long.
 _DOUBTED = timedelta(days=7)
@@ -47,12 +45,6 @@ class Held:
 
     rows: int
     lists: frozenset[str]
-
-
-def prepare_history(connection: DuckDBPyConnection, dimension: Dimension) -> None:
-    """Create the dimension's table and views, or bring them up to date."""
-    prepare(connection, dimension)
-    replace_views(connection, dimension.views())
 
 
 def standing(connection: DuckDBPyConnection, dimension: Dimension) -> Standing | None:

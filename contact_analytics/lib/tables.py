@@ -36,16 +36,18 @@ class _Listed:
 
 
 def evolve(connection: DuckDBPyConnection, tables: Sequence[Table]) -> None:
-    """Create tables, or add what their columns have gained; what a schema has lost stays, filled with nulls.
+    """Create tables and their views, or add what their columns have gained; what a schema has lost stays, as nulls.
 
     Raises `SchemaConflict`; a transaction around it keeps the rest as it was.
     """
-    for schema in {table.vendor for table in tables}:
+    for schema in dict.fromkeys(table.vendor for table in tables):
         connection.execute(f"create schema if not exists {quoted(schema)}")
     # Once for all, as a lake asks its database.
     listed = _listed(connection, [table.table for table in tables])
     for table in tables:
         _evolve(connection, table, listed[table.table])
+    if views := {view: query for table in tables for view, query in table.views().items()}:
+        _replace_views(connection, views)
 
 
 def _evolve(connection: DuckDBPyConnection, table: Table, listed: _Listed) -> None:
@@ -67,19 +69,20 @@ def _evolve(connection: DuckDBPyConnection, table: Table, listed: _Listed) -> No
     _mark(connection, table, listed, account())
 
 
-def replace_views(connection: DuckDBPyConnection, views: Mapping[str, str]) -> None:
+def _replace_views(connection: DuckDBPyConnection, views: Mapping[str, str]) -> None:
     """Make each `schema.view` show what its query gives; those that do stay, or all readers would look again."""
     found = connection.execute(
         "select schema_name || '.' || view_name, sql from duckdb_views() where database_name = current_database()"
     ).fetchall()
     stored: dict[str, str] = dict(found)
     # As DuckDB writes them itself, which is how it lists them.
-    texts = connection.execute(
-        "select json_deserialize_sql(json_serialize_sql(query)) from (select unnest(?::varchar[]) as query)",
+    written = connection.execute(
+        "select query, json_deserialize_sql(json_serialize_sql(query)) from (select unnest(?) as query)",
         [[*views.values()]],
     ).fetchall()
-    for (view, query), (text,) in zip(views.items(), texts, strict=True):
-        if not stored.get(view, "").endswith(f" AS {text};"):
+    texts: dict[str, str] = dict(written)
+    for view, query in views.items():
+        if not stored.get(view, "").endswith(f" AS {texts[query]};"):
             schema, _, name = view.partition(".")
             connection.execute(f"create or replace view {quoted(schema)}.{quoted(name)} as {query}")
 
@@ -142,6 +145,7 @@ def _parts(kind: DuckDBPyType) -> dict[str, DuckDBPyType]:
     return dict(cast("list[tuple[str, DuckDBPyType]]", kind.children))
 
 
+# Many columns have few types, and DuckDB reads each.
 @cache
 def _type(kind: str) -> DuckDBPyType:
     return duckdb.type(kind)

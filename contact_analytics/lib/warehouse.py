@@ -38,7 +38,7 @@ from contact_analytics.lib.extractions import (
 from contact_analytics.lib.lake import Lake, lake_of
 from contact_analytics.lib.publication import Publication, check_target, publish, publishing
 from contact_analytics.lib.schema import quoted, walk
-from contact_analytics.lib.tables import insert, replace_views
+from contact_analytics.lib.tables import insert
 from contact_analytics.lib.transactions import transaction
 
 _LOG = "4 MB"
@@ -172,7 +172,6 @@ class WarehouseResource(DuckDBResource):
         """
         with self.get_connection() as connection, transaction(connection):
             prepare(connection, dataset)
-            replace_views(connection, dataset.views())
             counts: dict[date, int] = dict(
                 connection.execute(f"select {PARTITION}, count(*) from {dataset.sql_name} group by all").fetchall()
             )

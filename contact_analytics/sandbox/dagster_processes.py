@@ -109,7 +109,10 @@ def dagster_dev(
 def celery_worker(
     settings: Mapping[str, str], name: str, log: Path | None = None
 ) -> Generator[subprocess.Popen[bytes]]:
-    """A worker that runs one run at a time, as on a machine of its own, until the block ends."""
+    """A worker that runs one run at a time, as on a machine of its own, until the block ends.
+
+    Each run has a process of its own, as one process works for one account.
+    """
     words = ["dagster-celery", "worker", "start", "-A", "dagster_celery.app", "-y", "deploy/celery/worker.yaml"]
     with process([*words, "-n", name, "--", "--concurrency=1", "--max-tasks-per-child=1"], settings, log) as started:
         yield started

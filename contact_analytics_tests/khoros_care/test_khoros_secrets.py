@@ -114,7 +114,7 @@ def test_no_secret_is_left_anywhere(
         "warehouse": WarehouseResource(database=str(tmp_path / "warehouse.duckdb")),
         "khoros_care_analytics_reports": reports,
     }
-    left = leavings(impatient("response"), kept_instance, resources, tmp_path, capfd, DAY)
+    left = leavings(impatient("response"), kept_instance, resources, tmp_path, capfd=capfd, day=DAY)
     assert (left.problem == "") is (mode in SUCCEEDING), left.problem
     [noted] = [text for name, text in left.texts.items() if "/tenants/" in name and name.endswith(".json")]
     assert json.loads(noted)["calls"]

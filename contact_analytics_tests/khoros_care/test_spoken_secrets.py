@@ -89,7 +89,7 @@ def test_what_a_server_repeats_is_not_repeated(
     vendor = Talkative(part, answer)
     resources = KhorosPlace(tmp_path, instance, vendor.app).resources()
     SandboxedReports.apps[vendor.app.company_key] = vendor  # type: ignore[assignment]
-    left = leavings(impatient("response"), instance, resources, tmp_path, capfd, DAY)
+    left = leavings(impatient("response"), instance, resources, tmp_path, capfd=capfd, day=DAY)
     assert left.problem
     assert len(vendor.secrets) >= 4 + ("khoros-storage" in part or "analytics" in part)
     needles = (form.encode() for secret in vendor.secrets for form in (secret, quote(secret, safe="")))

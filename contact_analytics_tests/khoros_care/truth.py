@@ -9,7 +9,7 @@ import polars as pl
 
 from contact_analytics.lib.schema import columns_of
 from contact_analytics_tests.export_places import KhorosPlace
-from contact_analytics_tests.fakes import MODULES, comparable
+from contact_analytics_tests.fakes import MODULES
 
 
 def sorted_rows(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -28,7 +28,7 @@ def expected(name: str, sent: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def held(place: KhorosPlace, name: str, day: date) -> list[dict[str, Any]]:
     """The rows that a table holds of a day, in the same form."""
-    rows = [comparable(row) for row in place.rows(name, day)]
+    rows = place.stated(name, day)
     return sorted_rows({key: value for key, value in row.items() if key != "row_id"} for row in rows)
 
 

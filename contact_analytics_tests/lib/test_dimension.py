@@ -18,10 +18,10 @@ from contact_analytics.lib.dataset import Dimension
 from contact_analytics.lib.dimension_checks import evaluate
 from contact_analytics.lib.entities import SnapshotFormat
 from contact_analytics.lib.errors import SnapshotHeldBack, UnexpectedAnswer
+from contact_analytics.lib.extractions import prepare
 from contact_analytics.lib.history import Change, HistoryTable, Origin
 from contact_analytics.lib.schema import field, many, record
 from contact_analytics.lib.snapshots import EntityList, Snapshots, is_forced, name_of, revision_of
-from contact_analytics.lib.standing import prepare_history
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -74,7 +74,7 @@ def apply(
     force: bool = False,
 ) -> Change:
     """Apply the list of a day."""
-    prepare_history(connection, dimension)
+    prepare(connection, dimension)
     snapshot = (reader or SnapshotFormat(dimension)).read(f"list {place}", json.dumps(entries).encode())
     origin = Origin(moment(place), f"list {place}", datetime.now(UTC), "run")
     return HistoryTable(connection, dimension).apply(snapshot, origin, force=force)

@@ -26,10 +26,9 @@ from contact_analytics.lib import transactions
 from contact_analytics.lib.archive import ArchiveResource, ListedFile
 from contact_analytics.lib.dataset import describe
 from contact_analytics.lib.errors import ConfigurationError, WarehouseError, WarehouseUnavailable
-from contact_analytics.lib.extractions import Extraction
+from contact_analytics.lib.extractions import Extraction, prepare
 from contact_analytics.lib.lake import is_lost_race
 from contact_analytics.lib.lake_maintenance import maintain
-from contact_analytics.lib.standing import prepare_history
 from contact_analytics.lib.warehouse import WarehouseResource, replacing
 from contact_analytics_tests.fakes import MODULES, YESTERDAY, Place, impatient
 from contact_analytics_tests.lakes import lake, postgres_database
@@ -130,7 +129,7 @@ def test_every_table_has_a_place_in_a_lake(warehouse: WarehouseResource) -> None
             warehouse.prepare(dataset)
         for dimension in DIMENSIONS:
             with warehouse.get_connection() as connection, transactions.transaction(connection):
-                prepare_history(connection, dimension)
+                prepare(connection, dimension)
         [(version,)] = looked_at(warehouse, "select max(schema_version) from ducklake_snapshots(current_database())")
         versions.append(version)
     assert versions[0] == versions[1]

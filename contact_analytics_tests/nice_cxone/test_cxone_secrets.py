@@ -133,7 +133,7 @@ def test_no_secret_of_cxones_is_left_anywhere(
         "warehouse": WarehouseResource(database=str(tmp_path / "warehouse.duckdb")),
         "nice_cxone_data_extraction": resource(vendor, tmp_path / "tenants", has_client=has_client),
     }
-    left = leavings(impatient("qm_workflows"), kept_instance, resources, tmp_path, capfd, DAY)
+    left = leavings(impatient("qm_workflows"), kept_instance, resources, tmp_path, capfd=capfd, day=DAY)
     assert (left.problem == "") is (mode in SUCCEEDING), left.problem
     assert not vendor.app.faults or vendor.app.faults[0].times > 5
     assert any("tenants" in name for name in left.texts) or mode not in SUCCEEDING
