@@ -194,7 +194,7 @@ def test_a_worker_is_killed_and_nothing_is_missing(tmp_path: Path, monkeypatch: 
         kill(first)
         for name in ("second", "third"):
             workers.enter_context(deployed.worker(name))
-        deployed.wait_for_success(240)
+        deployed.wait_for_success(420)
         assert [run["runId"] for run in deployed.runs("FAILURE")] == [lost]
         again = [run for run in deployed.dagster.runs() if run["rootRunId"] not in (None, run["runId"])]
         assert [run["rootRunId"] for run in again] == [lost]
@@ -221,5 +221,5 @@ def test_the_database_is_restarted_and_nothing_is_missing(tmp_path: Path) -> Non
         until(deployed.has_stored, 90, deployed.said)
         assert deployed.runs("STARTED")
         server.restart()
-        deployed.wait_for_success(240)
+        deployed.wait_for_success(420)
         deployed.check_tables()
