@@ -37,7 +37,7 @@ format: $(INSTALLED) ## put the code into the house's format
 dictionary: $(INSTALLED) ## write docs/dictionary.md from the schemas
 	$(BIN)/python -m contact_analytics.dictionary
 
-bench: $(INSTALLED) ## speed and memory, against DuckDB alone and what others use; an hour and a half
+bench: $(INSTALLED) ## speed and memory, against DuckDB alone and what others use; two hours or more
 	$(BIN)/python -m benchmarks.run
 
 clean: ## remove the environment and the caches; data/ stays
