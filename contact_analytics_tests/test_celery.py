@@ -37,6 +37,8 @@ DAYS = 3
 TABLES = ("liveperson.agent_activity", "liveperson.survey", "nice_cxone.qm_workflows", "nice_cxone.qm_questions")
 LAST = datetime.now(UTC).date() - timedelta(days=1)
 FIRST = LAST - timedelta(days=DAYS - 1)
+# What of a run tells what became of it.
+_TOLD = ("assetSelection", "status", "startTime", "endTime", "runId", "rootRunId")
 # What tells when, by whom and from which request a row was loaded.
 _OWN = "_extracted_at, _run_id, _source_file"
 
@@ -112,11 +114,13 @@ class Machines:
         assert all(rows for rows, _ in expected.values())
 
     def said(self) -> str:
-        found: object = "Dagster does not say"
+        """Of each run what became of it and what its log says went wrong, and the end of each process's own log."""
+        runs: list[object] = []
         with suppress(DagsterRefused):
-            found = self.dagster.runs()
+            for run in self.dagster.runs():
+                runs += [[run[name] for name in _TOLD], *self.dagster.failures(run["runId"])]
         logs = [path.read_text(errors="replace")[-1500:] for path in self.folder.glob("*.log")]
-        return "\n".join([str(found), *logs])
+        return "\n".join(map(str, [*runs, *logs]))
 
 
 @contextmanager

@@ -41,6 +41,8 @@ _LOST = re.compile(
     r"|Failed to (?:execute query|prepare COPY|prepare query|fetch|copy data)"
     # DuckLake, of rows that it asked for and did not get.
     r"|Attempted to access index 0 within vector of size 0"
+    # DuckDB, of a transaction in which that happened.
+    r"|fetch from an unsuccessful query result|Current transaction is aborted"
 )
 # What PostgreSQL says of a statement that it does not do.
 _REFUSED = re.compile(r"ERROR:\s*(.+)")
@@ -87,15 +89,13 @@ class Lake:
         except duckdb.Error as error:
             if is_lost_race(error):
                 raise
-            is_lost = _LOST.search(str(error))
-            if is_lost or isinstance(error, duckdb.FatalException):
-                _attached.cache_clear()  # That DuckDB is of no more use to anybody.
+            _attached.cache_clear()  # That DuckDB may be of no more use to anybody.
             if reason := _REFUSED.search(str(error)):
                 raise WarehouseError(
                     f"{_WHAT} refused it: {without_secrets(reason[1], self.conninfo)}.",
                     "It was rolled back and all is as it was. Check the role's rights and the server's free space.",
                 ) from None
-            if is_lost:
+            if _LOST.search(str(error)):
                 raise unavailable(_WHAT, "the connection was lost", self.conninfo) from None
             raise
         finally:

@@ -36,7 +36,10 @@ def connected(conninfo: str, what: str) -> Generator["Connection"]:
 
 @contextmanager
 def turn(conninfo: str, what: str, name: str, seconds: float, busy: Callable[[str], Exception]) -> Generator[None]:
-    """Alone among all who take the same name; raises what `busy` makes of the holder after some seconds."""
+    """Alone among all who take the same name; raises what `busy` makes of the holder after some seconds.
+
+    Raises `WarehouseUnavailable` for an error that was met while the database went away, whatever it says.
+    """
     with connected(conninfo, what) as connection:
         from psycopg import errors
 
@@ -46,7 +49,12 @@ def turn(conninfo: str, what: str, name: str, seconds: float, busy: Callable[[st
         except errors.LockNotAvailable as error:
             raise busy(_holder(connection, name)) from error
         # Closing the connection gives the lock back, as does a process that dies.
-        yield
+        try:
+            yield
+        except Exception:
+            # A server that went away is told in many words, by whoever met it: whether it did, this connection knows.
+            connection.execute("select")
+            raise
 
 
 def try_turn(conninfo: str, what: str, name: str) -> ExitStack | None:

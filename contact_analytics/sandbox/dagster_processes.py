@@ -27,6 +27,10 @@ _BACKFILL = """mutation ($params: LaunchBackfillParams!) { launchPartitionBackfi
 _RUNS = """query { runsOrError { ... on Runs { results { runId status startTime endTime rootRunId
   assetSelection { path } tags { key value } } } } }"""
 
+_FAILURES = """query ($id: ID!) { logsForRun(runId: $id) { ... on EventConnection { events { __typename
+  ... on MessageEvent { message level } ... on ExecutionStepFailureEvent { error { message } }
+  ... on EngineEvent { error { message } } } } } }"""
+
 
 class DagsterRefused(Exception):
     """What Dagster answers to a question that it does not understand, or to what it cannot launch."""
@@ -75,6 +79,15 @@ class Dagster:
     def runs(self) -> list[dict[str, Any]]:
         """All runs, the newest first: `runId`, `status`, `startTime` and `endTime` in epoch seconds and more."""
         return self.ask(_RUNS)["runsOrError"]["results"]
+
+    def failures(self, run_id: str) -> list[str]:
+        """What a run's log says of what went wrong in it."""
+        events = self.ask(_FAILURES, id=run_id)["logsForRun"]["events"]
+        return [
+            f"{event['message']} {(event.get('error') or {}).get('message', '')}"
+            for event in events
+            if event.get("error") or event["level"] in {"WARNING", "ERROR", "CRITICAL"}
+        ]
 
 
 def dagster_home(folder: Path, settings: str) -> Path:

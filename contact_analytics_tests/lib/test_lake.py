@@ -27,7 +27,6 @@ from contact_analytics.lib.archive import ArchiveResource, ListedFile
 from contact_analytics.lib.dataset import describe
 from contact_analytics.lib.errors import ConfigurationError, WarehouseError, WarehouseUnavailable
 from contact_analytics.lib.extractions import Extraction, prepare
-from contact_analytics.lib.lake import is_lost_race
 from contact_analytics.lib.lake_maintenance import maintain
 from contact_analytics.lib.warehouse import WarehouseResource, replacing
 from contact_analytics_tests.fakes import MODULES, YESTERDAY, Place, impatient
@@ -206,9 +205,8 @@ def test_a_turn_that_is_lost_doubles_no_day(warehouse: WarehouseResource) -> Non
             load(warehouse, frame("c", "d"))
             replacement.finish(Extraction("loaded", files=1, rows=2), ())
 
-    with pytest.raises(duckdb.TransactionException) as problem:
+    with pytest.raises(WarehouseUnavailable):
         write()
-    assert is_lost_race(problem.value)
     assert stored(warehouse) == ["c", "d"]
 
 
@@ -264,6 +262,19 @@ def test_a_database_that_goes_away_is_worth_another_try(warehouse: WarehouseReso
     assert stored(warehouse) == ["a", "b"]
     load(warehouse, frame("c", "d"))
     assert stored(warehouse) == ["c", "d"]
+
+
+def test_a_database_that_went_away_is_told_by_no_words_alone(warehouse: WarehouseResource) -> None:
+    """DuckDB has many: that the turn's own connection is gone tells it, too."""
+    _, _, conninfo = warehouse.database.partition("postgres:")
+
+    def fail() -> None:
+        with warehouse.get_connection():
+            cut(conninfo)
+            raise duckdb.InvalidInputException("words that nobody has foreseen")
+
+    with pytest.raises(WarehouseUnavailable):
+        fail()
 
 
 def test_what_the_database_refuses_is_told_with_its_reason(warehouse: WarehouseResource) -> None:
