@@ -11,13 +11,15 @@ from threading import Event
 from time import sleep, time
 
 import dagster as dg
+import stamina
 
-from contact_analytics.lib.errors import TenantBusy
+from contact_analytics.lib.errors import TenantBusy, WarehouseUnavailable
 from contact_analytics.lib.tenant_homes import Submitted, home_of
 
 # How long to wait until the next look for a turn; a look is a connection, where a database has the turns.
 _FIRST_LOOK_SECONDS, _LOOK_SECONDS = 0.2, 2.0
 _TOLD_SECONDS = 5
+_NOTED_SECONDS = 60
 # A call this far ahead was noted by a clock that has been set back since.
 _ABSURD_SECONDS = 3600
 
@@ -99,9 +101,15 @@ class Tenant:
     def note(self, request: Mapping[str, str], ticket: Mapping[str, str]) -> Submitted:
         """Note an export that the vendor has accepted."""
         export = Submitted(dict(request), dict(ticket), self.clock())
-        with self._home.changing() as (known, _):
-            known.exports.append(export)
+        self._keep(export)
         return export
+
+    # What is not noted is lost, and keeps the vendor from taking another one: a restart of the database is outlasted.
+    @stamina.retry(on=WarehouseUnavailable, attempts=None, timeout=_NOTED_SECONDS, wait_initial=0.2)
+    def _keep(self, export: Submitted) -> None:
+        with self._home.changing() as (known, _):
+            # What was not confirmed may have been written.
+            known.exports += [] if export in known.exports else [export]
 
     def forget(self, export: Submitted) -> None:
         """Forget an export that was fetched, or that never will be."""

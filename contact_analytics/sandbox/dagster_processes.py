@@ -82,7 +82,8 @@ class Dagster:
 
     def failures(self, run_id: str) -> list[str]:
         """What a run's log says of what went wrong in it."""
-        events = self.ask(_FAILURES, id=run_id)["logsForRun"]["events"]
+        # Of a run whose log cannot be read there are none.
+        events = self.ask(_FAILURES, id=run_id)["logsForRun"].get("events", [])
         return [
             f"{event['message']} {(event.get('error') or {}).get('message', '')}"
             for event in events

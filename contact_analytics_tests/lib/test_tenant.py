@@ -6,7 +6,7 @@ import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
-from threading import Thread
+from threading import Thread, Timer
 
 import pytest
 from hypothesis import given
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from contact_analytics.lib.errors import ConfigurationError, TenantBusy
 from contact_analytics.lib.tenant import Pace, Tenant
+from contact_analytics_tests.postgres_server import postgres_server
 
 
 class Watch:
@@ -148,3 +149,15 @@ def test_one_export_at_a_time(tmp_path: Path) -> None:
         pass
     with second.alone(0.05):
         pass
+
+
+def test_an_export_is_noted_though_the_database_is_away() -> None:
+    """The vendor has accepted it, and takes no other while it is under way."""
+    with postgres_server() as server:
+        here = Tenant(f"ducklake:postgres:{server.database('tenants')}", "vendor", "acme", Pace(1, 31))
+        server.control("stop", "--mode=immediate")
+        back = Timer(1, server.control, ["start"])
+        back.start()
+        noted = here.note({"entity": "evaluations"}, {"id": "7"})
+        back.join()
+        assert here.submitted() == [noted]
