@@ -8,6 +8,7 @@ from contact_analytics.khoros_care import catalog as khoros_care
 from contact_analytics.lib.archive import ArchiveResource
 from contact_analytics.lib.brand_files import BrandFilesResource
 from contact_analytics.lib.freshness import freshness_check
+from contact_analytics.lib.pools import wait_without_a_core
 from contact_analytics.lib.report_days import PagesResource
 from contact_analytics.lib.warehouse import WarehouseResource
 from contact_analytics.lib.webhook import WebhookResource
@@ -15,6 +16,7 @@ from contact_analytics.liveperson import catalog as liveperson
 from contact_analytics.nice_cxone import catalog as nice_cxone
 from contact_analytics.reports import catalog as reports
 
+wait_without_a_core()
 settings.check_unused_tables([table.table for table in [*DATASETS, *DIMENSIONS]])
 
 defs = dg.Definitions(
