@@ -10,7 +10,7 @@ from contact_analytics.lib import dimension_checks
 from contact_analytics.lib.account import key_of, pool_of
 from contact_analytics.lib.checks import check_specs
 from contact_analytics.lib.dataset import Dataset, Dimension, Table
-from contact_analytics.lib.reexecution import begin_anew_if_dagster_failed
+from contact_analytics.lib.reexecution import begin_anew_if_storage_failed
 from contact_analytics.lib.report import (
     BRAND,
     BrandFile,
@@ -137,7 +137,7 @@ def _table(table: Table, description: str, metadata: dict[str, Any]) -> dict[str
         },
         "code_version": table.fingerprint,
         "retry_policy": _RETRY_POLICY,
-        "hooks": {begin_anew_if_dagster_failed},
+        "hooks": {begin_anew_if_storage_failed},
     }
 
 

@@ -35,6 +35,7 @@ from typing import Any
 
 import dagster as dg
 import duckdb
+from sqlalchemy.exc import SQLAlchemyError
 
 
 class ContactAnalyticsError(dg.Failure):
@@ -193,9 +194,18 @@ def _as_table(lines: Sequence[str]) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md("\n".join(f"- {line}" for line in lines))
 
 
+def is_of_dagsters_storage(error: BaseException) -> bool:
+    """Whether Dagster's own database is what failed: an event, a line of the log, or a question to it."""
+    # The second is raised by a package that a single machine does not need.
+    return isinstance(error, SQLAlchemyError) or type(error).__name__ == "DagsterPostgresException"
+
+
 @contextmanager
 def in_our_words(what: str) -> Generator[None]:
-    """Turn an error of a library, or of ours, into one that says which day it hit and that nothing was lost."""
+    """Turn an error of a library, or of ours, into one that says which day it hit and that nothing was lost.
+
+    One of Dagster's storage stays what it is: nothing is known of the day.
+    """
     try:
         yield
     except ContactAnalyticsError:
@@ -206,6 +216,8 @@ def in_our_words(what: str) -> Generator[None]:
             "It was rolled back and all is as it was. Check free space and the warehouse's file, then try again.",
         ) from error
     except Exception as error:
+        if is_of_dagsters_storage(error):
+            raise  # No defect, and worth another try.
         raise UnexpectedProblem(
             f"{what}: {type(error).__name__}: {error}.",
             "This is a defect of contact_analytics: please report it with the log. What is stored is as it was.",

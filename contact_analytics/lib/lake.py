@@ -41,8 +41,6 @@ _LOST = re.compile(
     r"|Failed to (?:execute query|prepare COPY|prepare query|fetch|copy data)"
     # DuckLake, of rows that it asked for and did not get.
     r"|Attempted to access index 0 within vector of size 0"
-    # DuckDB, of a transaction in which that happened.
-    r"|fetch from an unsuccessful query result|Current transaction is aborted"
 )
 # What PostgreSQL says of a statement that it does not do.
 _REFUSED = re.compile(r"ERROR:\s*(.+)")

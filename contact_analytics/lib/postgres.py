@@ -7,14 +7,20 @@ from contextlib import ExitStack, closing, contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from contact_analytics.lib.errors import ConfigurationError, WarehouseUnavailable
+from contact_analytics.lib.errors import ConfigurationError, ContactAnalyticsError, WarehouseUnavailable
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
 # A connection that holds a turn, or a transaction while files are written, is idle for long: a router that drops such
 # is noticed, and kept from it.
-_PATIENCE = {"connect_timeout": "10", "keepalives_idle": "30", "keepalives_interval": "10"}
+_PATIENCE = {
+    "connect_timeout": "10",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    # What was sent and is not acknowledged, in milliseconds; keepalives do not look at it.
+    "tcp_user_timeout": "60000",
+}
 
 
 @contextmanager
@@ -38,10 +44,10 @@ def connected(conninfo: str, what: str) -> Generator["Connection"]:
 def turn(conninfo: str, what: str, name: str, seconds: float, busy: Callable[[str], Exception]) -> Generator[None]:
     """Alone among all who take the same name; raises what `busy` makes of the holder after some seconds.
 
-    Raises `WarehouseUnavailable` for an error that was met while the database went away, whatever it says.
+    Raises `WarehouseUnavailable` for an error that is not in our words and was met when the turn's connection is lost.
     """
     with connected(conninfo, what) as connection:
-        from psycopg import errors
+        from psycopg import Error, errors
 
         connection.execute("select set_config('lock_timeout', %s, false)", [f"{max(1, seconds * 1000):.0f}ms"])
         try:
@@ -51,9 +57,14 @@ def turn(conninfo: str, what: str, name: str, seconds: float, busy: Callable[[st
         # Closing the connection gives the lock back, as does a process that dies.
         try:
             yield
-        except Exception:
+        except ContactAnalyticsError:
+            raise
+        except Exception as error:
             # A server that went away is told in many words, by whoever met it: whether it did, this connection knows.
-            connection.execute("select")
+            try:
+                connection.execute("select")
+            except Error:
+                raise unavailable(what, f"it went away, and {type(error).__name__} was met", conninfo) from None
             raise
 
 

@@ -3,17 +3,18 @@
 import dagster as dg
 from dagster._core.storage.tags import RETRY_ON_ASSET_OR_OP_FAILURE_TAG
 
+from contact_analytics.lib.errors import is_of_dagsters_storage
 
-@dg.failure_hook(name="begin_anew_if_dagster_failed")
-def begin_anew_if_dagster_failed(context: dg.HookContext) -> None:
-    """Let a run be begun anew whose step Dagster could not see through, as when its database was restarted.
 
-    A step's own errors are `dagster.Failure`, and its retry policy has tried them again. What Dagster meets itself, an
-    event that it cannot store for one, fails a step past that policy, and `run_retries` would not tell the two apart.
+@dg.failure_hook(name="begin_anew_if_storage_failed")
+def begin_anew_if_storage_failed(context: dg.HookContext) -> None:
+    """Mark a run to be begun anew whose step failed by Dagster's own database, as when that was restarted.
+
+    An event that cannot be stored fails a step past its retry policy, and `run_retries` would take that for an error of
+    the step. Such errors have had their retries; their runs are marked as well, as marks are handed on to the next run.
     """
     error = context.op_exception
-    if not isinstance(error, dg.Failure):
-        context.log.warning(
-            f"Dagster failed, not the step: where run_retries are enabled the run begins anew. {error!r}"
-        )
-        context.instance.add_run_tags(context.run_id, {RETRY_ON_ASSET_OR_OP_FAILURE_TAG: "true"})
+    is_storages = error is not None and is_of_dagsters_storage(error)
+    context.instance.add_run_tags(context.run_id, {RETRY_ON_ASSET_OR_OP_FAILURE_TAG: str(is_storages).lower()})
+    if is_storages:
+        context.log.warning(f"Dagster's database failed the step, so the run is marked to be begun anew: {error!r}")

@@ -104,12 +104,14 @@ class Tenant:
         self._keep(export)
         return export
 
-    # What is not noted is lost, and keeps the vendor from taking another one: a restart of the database is outlasted.
+    # What is not noted is lost, and keeps the vendor from taking another one: a restart of the database is outlasted,
+    # also by a run that is on its way out.
     @stamina.retry(on=WarehouseUnavailable, attempts=None, timeout=_NOTED_SECONDS, wait_initial=0.2)
     def _keep(self, export: Submitted) -> None:
         with self._home.changing() as (known, _):
             # What was not confirmed may have been written.
-            known.exports += [] if export in known.exports else [export]
+            if export not in known.exports:
+                known.exports.append(export)
 
     def forget(self, export: Submitted) -> None:
         """Forget an export that was fetched, or that never will be."""

@@ -265,7 +265,7 @@ def test_a_database_that_goes_away_is_worth_another_try(warehouse: WarehouseReso
 
 
 def test_a_database_that_went_away_is_told_by_no_words_alone(warehouse: WarehouseResource) -> None:
-    """DuckDB has many: that the turn's own connection is gone tells it, too."""
+    """DuckDB has many: that the turn's own connection is gone tells it, too. The next load has a new one."""
     _, _, conninfo = warehouse.database.partition("postgres:")
 
     def fail() -> None:
@@ -273,8 +273,10 @@ def test_a_database_that_went_away_is_told_by_no_words_alone(warehouse: Warehous
             cut(conninfo)
             raise duckdb.InvalidInputException("words that nobody has foreseen")
 
-    with pytest.raises(WarehouseUnavailable):
+    with pytest.raises(WarehouseUnavailable, match="InvalidInputException"):
         fail()
+    load(warehouse, frame("a", "b"))
+    assert stored(warehouse) == ["a", "b"]
 
 
 def test_what_the_database_refuses_is_told_with_its_reason(warehouse: WarehouseResource) -> None:

@@ -4,6 +4,8 @@ import json
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from threading import Thread, Timer
@@ -12,8 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contact_analytics.lib.errors import ConfigurationError, TenantBusy
+from contact_analytics.lib.errors import ConfigurationError, TenantBusy, WarehouseUnavailable
 from contact_analytics.lib.tenant import Pace, Tenant
+from contact_analytics.lib.tenant_homes import Known
 from contact_analytics_tests.postgres_server import postgres_server
 
 
@@ -158,6 +161,25 @@ def test_an_export_is_noted_though_the_database_is_away() -> None:
         server.control("stop", "--mode=immediate")
         back = Timer(1, server.control, ["start"])
         back.start()
-        noted = here.note({"entity": "evaluations"}, {"id": "7"})
-        back.join()
+        try:
+            noted = here.note({"entity": "evaluations"}, {"id": "7"})
+        finally:
+            back.join()
         assert here.submitted() == [noted]
+
+
+def test_an_export_that_was_noted_unconfirmed_is_noted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database goes away between its commit and its answer."""
+    here = tenant(tmp_path, Pace(1, 31), Watch())
+    changing, answers = here._home.changing, iter([False, True])
+
+    @contextmanager
+    def unconfirmed() -> Iterator[tuple[Known, float]]:
+        with changing() as known:
+            yield known
+        if not next(answers):
+            raise WarehouseUnavailable("It went away.", "Try again.")
+
+    monkeypatch.setattr(here._home, "changing", unconfirmed)
+    noted = here.note({"entity": "evaluations"}, {"id": "7"})
+    assert here.submitted() == [noted]
