@@ -194,8 +194,8 @@ def test_a_worker_is_killed_and_nothing_is_missing(tmp_path: Path, monkeypatch: 
         first = workers.enter_context(deployed.worker("first"))
         deployed.launch()
         until(lambda: bool(deployed.runs("STARTED")), 90, deployed.said)
-        [lost] = [run["runId"] for run in deployed.runs("STARTED")]
         kill(first)
+        [lost] = [run["runId"] for run in deployed.runs("STARTED")]
         for name in ("second", "third"):
             workers.enter_context(deployed.worker(name))
         deployed.wait_for_success(420)
@@ -222,8 +222,7 @@ def test_the_database_is_restarted_and_nothing_is_missing(tmp_path: Path) -> Non
         deployed.worker("second"),
     ):
         deployed.launch()
-        until(deployed.has_stored, 90, deployed.said)
-        assert deployed.runs("STARTED")
+        until(lambda: deployed.has_stored() and bool(deployed.runs("STARTED")), 90, deployed.said)
         server.restart()
         deployed.wait_for_success(420)
         deployed.check_tables()

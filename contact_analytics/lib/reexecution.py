@@ -17,4 +17,4 @@ def begin_anew_if_storage_failed(context: dg.HookContext) -> None:
     is_storages = error is not None and is_of_dagsters_storage(error)
     context.instance.add_run_tags(context.run_id, {RETRY_ON_ASSET_OR_OP_FAILURE_TAG: str(is_storages).lower()})
     if is_storages:
-        context.log.warning(f"Dagster's database failed the step, so the run is marked to be begun anew: {error!r}")
+        context.log.warning(f"Dagster's database failed the step: the run begins anew if run_retries are on. {error!r}")
