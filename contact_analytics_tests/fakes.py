@@ -1,6 +1,7 @@
 """What tests run the product against: the sandbox's apps in place of the vendors, and a warehouse of their own."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ import dagster as dg
 import dataframely as dy
 import duckdb
 import httpx
+import yaml
 
 from contact_analytics.catalog import DATASET_MODULES
 from contact_analytics.lib.archive import ArchivedDay, ArchiveResource
@@ -20,6 +22,7 @@ from contact_analytics.lib.extractions import Extraction, extractions
 from contact_analytics.lib.warehouse import WarehouseResource
 from contact_analytics.liveperson.data_access import LivePersonDataAccessResource
 from contact_analytics.liveperson.messaging import LivePersonMessagingResource
+from contact_analytics.sandbox.dagster_processes import ROOT
 from contact_analytics.sandbox.liveperson_app import LivePersonApp
 from contact_analytics.sandbox.liveperson_data_access import LivePersonDataAccess
 from contact_analytics.sandbox.liveperson_messaging import LivePersonMessaging
@@ -87,6 +90,15 @@ def credentials(app: LivePersonApp) -> dict[str, Any]:
     """The fields of a resource that reach an app of the sandbox, and that wait for nothing."""
     names = ("account_id", "app_key", "app_secret", "access_token", "access_token_secret")
     return {name: getattr(app, name) for name in names} | {"retry_wait_seconds": 0}
+
+
+@contextmanager
+def deployed_instance(folder: Path, settings: str, part: str) -> Iterator[dg.DagsterInstance]:
+    """Dagster's storage in a folder, with one part of the instance settings in `deploy/`."""
+    deployed = yaml.safe_load((ROOT / "deploy" / settings).read_text())
+    folder.mkdir()
+    with dg.DagsterInstance.local_temp(str(folder), {name: deployed[name] for name in (part, "telemetry")}) as made:
+        yield made
 
 
 @dataclass

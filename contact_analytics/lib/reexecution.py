@@ -11,7 +11,8 @@ def begin_anew_if_storage_failed(context: dg.HookContext) -> None:
     """Mark a run to be begun anew whose step failed by Dagster's own database, as when that was restarted.
 
     An event that cannot be stored fails a step past its retry policy, and `run_retries` would take that for an error of
-    the step. Such errors have had their retries; their runs are marked as well, as marks are handed on to the next run.
+    the step. A step's own errors have had their retries: their runs are marked as not to be begun anew, since one that
+    was has the mark of the run before.
     """
     error = context.op_exception
     is_storages = error is not None and is_of_dagsters_storage(error)

@@ -26,7 +26,6 @@ _BACKFILL = """mutation ($params: LaunchBackfillParams!) { launchPartitionBackfi
   __typename ... on LaunchBackfillSuccess { backfillId } } }"""
 _RUNS = """query { runsOrError { ... on Runs { results { runId status startTime endTime rootRunId
   assetSelection { path } tags { key value } } } } }"""
-
 _FAILURES = """query ($id: ID!) { logsForRun(runId: $id) { ... on EventConnection { events { __typename
   ... on MessageEvent { message level } ... on ExecutionStepFailureEvent { error { message } }
   ... on EngineEvent { error { message } } } } } }"""

@@ -6,11 +6,10 @@ from threading import Timer
 
 import dagster as dg
 import pytest
-import yaml
 from dagster._core.execution.plan.active import ActiveExecution
 
 from contact_analytics import definitions
-from contact_analytics.sandbox.dagster_processes import ROOT
+from contact_analytics_tests.fakes import deployed_instance
 
 _POOL = "liveperson_data_access"
 _SECONDS = 1.5
@@ -19,9 +18,7 @@ _SECONDS = 1.5
 @pytest.fixture
 def deployed(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
     """Dagster's storage, with pools as on one machine."""
-    settings = yaml.safe_load((ROOT / "deploy/dagster.yaml").read_text())
-    kept = {name: settings[name] for name in ("concurrency", "telemetry")}
-    with dg.DagsterInstance.local_temp(str(tmp_path), kept) as instance:
+    with deployed_instance(tmp_path / "dagster", "dagster.yaml", "concurrency") as instance:
         yield instance
 
 

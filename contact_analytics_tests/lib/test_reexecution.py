@@ -6,22 +6,17 @@ from pathlib import Path
 import dagster as dg
 import pytest
 import sqlalchemy.exc
-import yaml
 from dagster._core.storage.tags import RETRY_ON_ASSET_OR_OP_FAILURE_TAG, WILL_RETRY_TAG
 
 from contact_analytics.lib.day_range import range_tags
-from contact_analytics.sandbox.dagster_processes import ROOT
 from contact_analytics.sandbox.faults import Fault
-from contact_analytics_tests.fakes import YESTERDAY, Materialized, Place, days_ago, impatient
+from contact_analytics_tests.fakes import YESTERDAY, Materialized, Place, days_ago, deployed_instance, impatient
 
 
 @pytest.fixture
 def deployed(tmp_path: Path) -> Iterator[Place]:
     """A place whose runs are retried as on many machines."""
-    settings = yaml.safe_load((ROOT / "deploy/celery/dagster.yaml").read_text())
-    (tmp_path / "dagster").mkdir()
-    kept = {name: settings[name] for name in ("run_retries", "telemetry")}
-    with dg.DagsterInstance.local_temp(str(tmp_path / "dagster"), kept) as instance:
+    with deployed_instance(tmp_path / "dagster", "celery/dagster.yaml", "run_retries") as instance:
         yield Place(tmp_path, instance)
 
 
